@@ -1,0 +1,62 @@
+package redistest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"sync"
+)
+
+// Ports are taken from below the range that operating systems use for outgoing connections: the port of a node that was
+// killed is then still free when the node is restarted.
+const firstPort, lastPort = 10240, 32000
+
+var ports = portPool{taken: map[int]bool{}}
+
+// portPool hands out TCP ports, none twice at a time within this process.
+type portPool struct {
+	mu sync.Mutex
+
+	// Guarded by mu.
+	taken map[int]bool
+}
+
+// reserve returns n ports of host that nobody listened on a moment ago. Another process may still be faster, so whoever
+// starts a server must be ready to try with other ports.
+func (p *portPool) reserve(host string, n int) ([]int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var got []int
+	for range 1000 {
+		if len(got) == n {
+			break
+		}
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		if p.taken[port] {
+			continue
+		}
+		l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+		if err != nil {
+			continue
+		}
+		l.Close()
+		p.taken[port] = true
+		got = append(got, port)
+	}
+	if len(got) < n {
+		for _, port := range got {
+			delete(p.taken, port)
+		}
+		return nil, fmt.Errorf("no %d free ports on %s", n, host)
+	}
+	return got, nil
+}
+
+func (p *portPool) release(ports ...int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, port := range ports {
+		delete(p.taken, port)
+	}
+}
