@@ -1,0 +1,20 @@
+// Package backend carries bytes to and from the nodes of a cluster.
+//
+// A Pool holds one Node per address; a Node holds, per Profile, a few
+// TaskRunners. A shared TaskRunner is called a lane: one pipelined connection
+// over which the tasks of many sessions travel. A Task is one command as bytes; it
+// is given to a lane with Enqueue, written at the next Flush, and comes back to
+// its Handler exactly once: with a reply, or with an error that tells whether any
+// byte of it was sent.
+//
+// The order of calls: NewPool, Run in a goroutine of the caller's, Pool.Node,
+// Node.Lane, Enqueue and Flush; Pool.Close ends every connection, and Run returns
+// when all goroutines have ended.
+//
+// Goroutines. A TaskRunner that is in use has one, TaskRunner.serveLoop: it
+// dials, shakes hands and reads replies. It ends when the connection ends; the
+// next task starts another. Writing is done by whoever flushes, without blocking;
+// when the node's socket is full, netio's writer goroutine takes over.
+//
+// The package does not know slots, sessions or commands, and it retries nothing.
+package backend

@@ -1,0 +1,222 @@
+package backend
+
+import (
+	"errors"
+	"sync"
+
+	"redis-cluster-proxy/internal/netio"
+)
+
+// ErrClosed is the cause of a failure when the TaskRunner was closed, because
+// its node left the topology or the proxy ends.
+var ErrClosed = errors.New("connection closed by the proxy")
+
+// ErrTimeout is the cause of a failure when a task got no reply within the
+// pool's RequestTimeout. The connection goes on.
+var ErrTimeout = errors.New("no reply in time")
+
+// selfClockRTT is the round trip, in nanoseconds, up to which a lane waits for
+// more tasks while others are in flight. Beyond it the network, not the node's
+// queue, is what a task waits for, and waiting costs latency.
+const selfClockRTT = 300_000
+
+// maxGather is how many bytes a self-clocked lane lets gather.
+const maxGather = 16 << 10
+
+type runnerState uint8
+
+const (
+	stateDown runnerState = iota // no connection, nothing queued; the next task connects
+	stateConnecting
+	stateUp
+	stateClosed
+)
+
+func (s runnerState) String() string {
+	return [...]string{"down", "connecting", "up", "closed"}[s]
+}
+
+// TaskRunner carries tasks over one connection, in order. Its methods are safe
+// for concurrent use. It connects when the first task comes, and again after a
+// loss.
+//
+// It clocks itself: tasks are written at once when nothing is in flight, else
+// when at least half as many have gathered as are in flight, which is looked at
+// with each Flush and after each batch of replies. The node works through its
+// queue in order, so a task loses nothing by waiting here instead of there, and
+// many tasks share a system call on both sides.
+type TaskRunner struct {
+	// Set at construction.
+	node    *Node
+	profile Profile
+
+	mu sync.Mutex
+	// Guarded by mu.
+	state    runnerState
+	draining bool  // closes when the queue is empty
+	link     *link // set in stateUp
+	queue    fifo
+	pending  uint32 // how many of the newest entries may not be flushed yet
+	gathered int    // bytes of those
+	offset   int64  // bytes appended to the link
+	rtt      int64  // smoothed round trip of a flush that found the lane idle, ns
+	idleAt   int64  // when such a flush was done, 0 when its first reply is in
+	flushed  int64  // when the last flush was done, by Now
+	stats    LaneStats
+}
+
+// Node returns the node that the runner's connection leads to.
+func (r *TaskRunner) Node() *Node { return r.node }
+
+// asking is what goes in front of a task with Asking set.
+var asking = []byte("*1\r\n$6\r\nASKING\r\n")
+
+// Enqueue takes the task. It never blocks and never calls the handler; the
+// task is written at the latest after the next Flush. It returns false, and
+// leaves the task to the caller, if the runner is closed.
+func (r *TaskRunner) Enqueue(t *Task) bool {
+	r.mu.Lock()
+	if r.draining || r.state == stateClosed {
+		r.mu.Unlock()
+		return false
+	}
+	switch r.state {
+	case stateUp:
+		r.appendLocked(t)
+	case stateDown:
+		r.state = stateConnecting
+		r.node.pool.running.Add(1)
+		go r.serveLoop()
+		fallthrough
+	case stateConnecting:
+		r.queue.push(entry{task: t})
+	}
+	r.mu.Unlock()
+	return true
+}
+
+// appendLocked gives the task's bytes to the link and queues what it owes.
+func (r *TaskRunner) appendLocked(t *Task) {
+	begin := r.offset
+	if t.Asking {
+		r.link.conn.Append(asking)
+		r.offset += int64(len(asking))
+		r.queue.push(entry{begin: begin})
+		r.pending++
+	}
+	if t.WireChunk != nil {
+		r.link.conn.AppendChunk(t.Wire, t.WireChunk)
+	} else {
+		r.link.conn.Append(t.Wire)
+	}
+	r.offset += int64(len(t.Wire))
+	r.queue.push(entry{task: t, begin: begin})
+	r.pending++
+	r.gathered += int(r.offset - begin)
+}
+
+// Flush lets what was enqueued be written, now or when the lane's clock says so.
+func (r *TaskRunner) Flush() {
+	r.mu.Lock()
+	conn := r.dueLocked()
+	r.mu.Unlock()
+	if conn != nil {
+		conn.Flush()
+	}
+}
+
+// dueLocked returns the connection to flush, or nil when it is not time yet.
+func (r *TaskRunner) dueLocked() *netio.Conn {
+	if r.pending == 0 || r.state != stateUp {
+		return nil
+	}
+	flying := r.queue.size - r.pending
+	if 2*r.pending < flying && r.gathered < maxGather && r.rtt < selfClockRTT {
+		return nil
+	}
+	now := Now()
+	for i := flying; i < r.queue.size; i++ {
+		r.queue.at(i).sent = now
+	}
+	if flying == 0 {
+		r.idleAt = now
+	}
+	r.pending, r.gathered, r.flushed = 0, 0, now
+	return r.link.conn
+}
+
+// measureLocked updates the round trip when the first reply to an idle lane's
+// flush arrives at now.
+func (r *TaskRunner) measureLocked(now int64) {
+	if r.idleAt == 0 {
+		return
+	}
+	sample := now - r.idleAt
+	r.idleAt = 0
+	if r.rtt == 0 {
+		r.rtt = sample
+		return
+	}
+	// Falls fast, rises slowly: the network's share is the small samples.
+	if sample < r.rtt {
+		r.rtt += (sample - r.rtt) / 2
+	} else {
+		r.rtt += (sample - r.rtt) / 64
+	}
+}
+
+// Close ends the runner: at once, or with drain when the last reply is in. What
+// it still holds fails.
+func (r *TaskRunner) Close(drain bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.state == stateClosed:
+	case drain && r.queue.size > 0:
+		r.draining = true // refuses from now on; link.flush ends it
+	default:
+		r.draining = true
+		if r.link != nil {
+			r.link.conn.Abort() // serveLoop does the rest
+		} else if r.state == stateDown {
+			r.state = stateClosed
+		}
+	}
+}
+
+// Reset ends the present connection, if there is one; its tasks fail.
+func (r *TaskRunner) Reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.link != nil {
+		r.link.conn.Abort()
+	}
+}
+
+// expire fails the tasks that were flushed before limit, by Now, leaving
+// tombstones that swallow their replies.
+func (r *TaskRunner) expire(limit int64) {
+	var late []*Task
+	r.mu.Lock()
+	for i := range r.queue.size {
+		e := r.queue.at(i)
+		if e.sent == 0 || e.sent > limit {
+			break
+		}
+		if e.task != nil {
+			late = append(late, e.task)
+			e.task = nil
+		}
+	}
+	r.stats.Timeouts += uint64(len(late))
+	r.mu.Unlock()
+	for _, t := range late {
+		flushNow(t.Handler.Failed(t, &LostError{Addr: r.node.Addr, Sent: true, Err: ErrTimeout}))
+	}
+}
+
+func flushNow(f Flusher) {
+	if f != nil {
+		f.Flush()
+	}
+}

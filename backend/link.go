@@ -1,0 +1,291 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"redis-cluster-proxy/internal/netio"
+	"redis-cluster-proxy/resp"
+)
+
+// link is the life of one connection of a TaskRunner, from the handshake to the
+// loss. It is the netio.Handler of that connection.
+type link struct {
+	// Set at construction.
+	runner *TaskRunner
+	conn   *netio.Conn
+
+	// Owned by serveLoop.
+	scanner resp.ReplyScanner
+	in      netio.Input
+	lens    [64]int32 // lengths of the replies of one batch
+	owed    [64]entry // and what they answer
+	touched []Flusher
+	err     error // why the link stopped itself
+}
+
+// serveLoop connects, serves the connection until it ends and fails what is
+// left. It is the runner's only goroutine.
+func (r *TaskRunner) serveLoop() {
+	defer r.node.pool.running.Done()
+	nc, err := r.node.dial(r.node.pool.ctx, r.profile)
+	if err != nil {
+		r.end(nil, err)
+		return
+	}
+	l := &link{runner: r}
+	l.conn = netio.NewConn(nc, l)
+	r.start(l)
+	err = l.conn.Serve()
+	if l.err != nil {
+		err = l.err
+	}
+	l.conn.Abort()
+	r.end(l, err)
+	l.conn.Close()
+	l.in.Release()
+}
+
+// start makes l the runner's link and sends what has queued up.
+func (r *TaskRunner) start(l *link) {
+	r.mu.Lock()
+	r.state, r.link = stateUp, l
+	r.offset, r.pending, r.gathered, r.idleAt = 0, 0, 0, 0
+	r.stats.Connects++
+	waiting := r.queue
+	r.queue = fifo{}
+	for waiting.size > 0 {
+		r.appendLocked(waiting.pop().task)
+	}
+	conn := r.dueLocked()
+	if r.node.pool.ctx.Err() != nil {
+		l.conn.Abort()
+	}
+	r.mu.Unlock()
+	r.node.noteUp()
+	if conn != nil {
+		conn.Flush()
+	}
+}
+
+// end takes the runner down and fails every task that it holds. l is nil if
+// there was no connection.
+func (r *TaskRunner) end(l *link, cause error) {
+	var written int64
+	if l != nil {
+		written = l.conn.Written()
+	}
+	r.mu.Lock()
+	if r.draining || r.node.pool.ctx.Err() != nil {
+		r.state = stateClosed
+	} else {
+		r.state = stateDown
+	}
+	if r.draining && errors.Is(cause, net.ErrClosed) {
+		cause = ErrClosed
+	}
+	if l == nil {
+		r.stats.ConnectFailures++
+	} else if r.state == stateDown {
+		r.stats.Losses++
+	}
+	r.link = nil
+	left := r.queue
+	r.queue, r.pending, r.gathered = fifo{}, 0, 0
+	r.mu.Unlock()
+
+	r.node.noteLoss(cause)
+	for left.size > 0 {
+		e := left.pop()
+		if e.task != nil {
+			flushNow(e.task.Handler.Failed(e.task, &LostError{Addr: r.node.Addr, Sent: l != nil && e.begin < written, Err: cause}))
+		}
+	}
+}
+
+// ReadBuffer implements netio.Handler.
+func (l *link) ReadBuffer() []byte { return l.in.Room(l.scanner.Need()) }
+
+// Arrived implements netio.Handler.
+func (l *link) Arrived(n int) netio.Action {
+	l.in.Filled(n)
+	for {
+		count, err := l.scan()
+		if count > 0 && err == nil {
+			err = l.answer(count)
+		}
+		if err != nil {
+			l.err = err
+			return netio.Stop
+		}
+		if count < len(l.lens) {
+			break
+		}
+	}
+	l.flush()
+	return netio.Continue
+}
+
+// scan cuts up to len(lens) replies and consumes nothing.
+func (l *link) scan() (count int, err error) {
+	rest := l.in.Bytes()
+	for count < len(l.lens) && len(rest) > 0 {
+		n, err := l.scanner.Next(rest)
+		if err != nil {
+			return count, fmt.Errorf("malformed reply: %w", err)
+		}
+		if n == 0 {
+			break
+		}
+		l.lens[count] = int32(n)
+		count++
+		rest = rest[n:]
+	}
+	return count, nil
+}
+
+// errUnasked is a reply when nothing was in flight.
+var errUnasked = errors.New("a reply that nobody asked for")
+
+// answer hands count replies to those who wait for them.
+func (l *link) answer(count int) error {
+	owed, err := l.take(count)
+	for i := range owed {
+		t, n := owed[i].task, int(l.lens[i])
+		reply := l.in.Bytes()[:n:n]
+		l.in.Consume(n)
+		if t == nil {
+			continue
+		}
+		owed[i].task = nil
+		if f := t.Handler.Replied(t, reply, l.in.Chunk()); f != nil {
+			l.touched = append(l.touched, f)
+		}
+	}
+	return err
+}
+
+// take finds out what the next count replies answer. It returns fewer entries
+// if there are replies that nothing asked for.
+func (l *link) take(count int) (owed []entry, err error) {
+	r := l.runner
+	now := Now()
+	rest := l.in.Bytes()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range count {
+		first := rest[0]
+		rest = rest[l.lens[i]:]
+		if first == '>' { // out of band: answers nothing
+			l.owed[i] = entry{}
+			continue
+		}
+		if r.queue.size == 0 {
+			return l.owed[:i], errUnasked
+		}
+		e := r.queue.pop()
+		if e.task != nil {
+			r.stats.note(now-sentAt(e.sent, r.flushed), now-e.task.Start, first == '-')
+		}
+		l.owed[i] = e
+	}
+	// What gathered while a flush was under way may have gone with it.
+	r.pending = min(r.pending, r.queue.size)
+	r.measureLocked(now)
+	return l.owed[:count], nil
+}
+
+// flush sends on what gathered while the batch was handled.
+func (l *link) flush() {
+	r := l.runner
+	r.mu.Lock()
+	conn := r.dueLocked()
+	if r.draining && r.queue.size == 0 {
+		l.conn.Abort()
+	}
+	r.mu.Unlock()
+	if conn != nil {
+		conn.Flush()
+	}
+	for i, f := range l.touched {
+		f.Flush()
+		l.touched[i] = nil
+	}
+	l.touched = l.touched[:0]
+}
+
+// Quiet implements netio.Handler.
+func (l *link) Quiet() { l.in.Rest() }
+
+// Resumed implements netio.Handler; a lane never pauses.
+func (l *link) Resumed() netio.Action { return netio.Continue }
+
+// dial connects to the node and puts the connection into the profile.
+func (n *Node) dial(ctx context.Context, p Profile) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, n.pool.cfg.ConnectTimeout)
+	defer cancel()
+	nc, err := n.pool.dialer.DialContext(ctx, "tcp", n.Addr)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(aLongTimeAgo) })
+	err = shakeHands(nc, p)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = nc.Close()
+		return nil, err
+	}
+	return nc, nil
+}
+
+// shakeHands sends the profile's commands in one go and reads their replies.
+func shakeHands(nc net.Conn, p Profile) error {
+	cmds := p.handshake()
+	if len(cmds) == 0 {
+		return nil
+	}
+	var out []byte
+	for _, cmd := range cmds {
+		out = resp.AppendCommand(out, cmd...)
+	}
+	if _, err := nc.Write(out); err != nil {
+		return err
+	}
+	var buf []byte
+	var part [1024]byte
+	for done := 0; done < len(cmds); {
+		n, err := nc.Read(part[:])
+		if err != nil {
+			return err
+		}
+		buf = append(buf, part[:n]...)
+		for done < len(cmds) {
+			v, n, err := resp.ReadValue(buf)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				break
+			}
+			buf = buf[n:]
+			done++
+			if v.Kind == '-' || v.Kind == '!' {
+				return &HandshakeError{Text: v.Str}
+			}
+		}
+	}
+	return nil
+}
+
+// sentAt is when an entry was written: its own time, or, if it went along with
+// an earlier flush before it was marked, that of the last one.
+func sentAt(own, last int64) int64 {
+	if own != 0 {
+		return own
+	}
+	return last
+}

@@ -1,0 +1,257 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/golang/glog"
+)
+
+var aLongTimeAgo = time.Unix(1, 0)
+
+// Config is what a Pool needs to know. The zero value works.
+type Config struct {
+	// ConnectTimeout bounds a dial with its handshake. Zero means 3 s.
+	ConnectTimeout time.Duration
+	// Lanes is the number of lanes per node and profile. Zero means half of
+	// GOMAXPROCS, at least one.
+	Lanes int
+	// RequestTimeout fails a task that got no reply for so long; its
+	// connection goes on. Zero means never.
+	RequestTimeout time.Duration
+}
+
+// Pool holds the nodes, by address. It is safe for concurrent use.
+type Pool struct {
+	// Set at construction.
+	cfg     Config
+	dialer  net.Dialer
+	ctx     context.Context
+	cancel  context.CancelFunc
+	running sync.WaitGroup // serveLoops
+
+	mu sync.Mutex
+	// Guarded by mu.
+	nodes map[string]*Node
+	gone  LaneStats // of the nodes that left
+}
+
+// NewPool makes an empty pool. It starts nothing; a caller who uses it must
+// Run it, or Close it.
+func NewPool(cfg Config) *Pool {
+	if cfg.ConnectTimeout <= 0 {
+		cfg.ConnectTimeout = 3 * time.Second
+	}
+	if cfg.Lanes <= 0 {
+		cfg.Lanes = max(1, runtime.GOMAXPROCS(0)/2)
+	}
+	p := &Pool{cfg: cfg, nodes: make(map[string]*Node)}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	// A node that lost power sends no FIN: unacknowledged data ends the
+	// connection after the same time as a dial.
+	p.dialer = net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}}
+	p.dialer.Control = func(_, _ string, raw syscall.RawConn) error {
+		return raw.Control(func(fd uintptr) { setUserTimeout(fd, max(10*time.Second, 2*cfg.ConnectTimeout)) })
+	}
+	return p
+}
+
+// Run fails tasks past their deadline until ctx ends, then closes the pool and
+// returns when all of its goroutines have ended.
+func (p *Pool) Run(ctx context.Context) {
+	if p.cfg.RequestTimeout > 0 {
+		p.sweep(ctx)
+	}
+	<-ctx.Done()
+	p.Close()
+}
+
+func (p *Pool) sweep(ctx context.Context) {
+	tick := time.NewTicker(max(time.Millisecond, p.cfg.RequestTimeout/8))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		limit := Now() - int64(p.cfg.RequestTimeout)
+		for _, n := range p.Nodes() {
+			n.eachLane(func(r *TaskRunner) { r.expire(limit) })
+		}
+	}
+}
+
+// Close ends every connection at once; tasks in flight fail. It returns when
+// all goroutines of the pool have ended.
+func (p *Pool) Close() {
+	p.cancel()
+	for _, n := range p.Nodes() {
+		n.eachLane(func(r *TaskRunner) { r.Close(false) })
+	}
+	p.running.Wait()
+}
+
+// Node returns the node at addr, "host:port", making it if need be. It does not
+// connect.
+func (p *Pool) Node(addr string) *Node {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.nodes[addr]
+	if n == nil {
+		n = &Node{Addr: addr, pool: p}
+		p.nodes[addr] = n
+	}
+	return n
+}
+
+// Nodes returns the nodes of now, in no order.
+func (p *Pool) Nodes() []*Node {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	nodes := make([]*Node, 0, len(p.nodes))
+	for _, n := range p.nodes {
+		nodes = append(nodes, n)
+	}
+	return nodes
+}
+
+// Drop takes the node out of the pool. Its lanes answer what they hold and
+// close; Enqueue refuses from then on.
+func (p *Pool) Drop(n *Node) {
+	p.mu.Lock()
+	if p.nodes[n.Addr] == n {
+		delete(p.nodes, n.Addr)
+	}
+	p.mu.Unlock()
+	n.dropped.Store(true)
+	n.eachLane(func(r *TaskRunner) { r.Close(true) })
+}
+
+// Verify asks the node whether it accepts the profile, over a connection made
+// for it. A refusal is a *HandshakeError.
+func (p *Pool) Verify(ctx context.Context, n *Node, profile Profile) error {
+	nc, err := n.dial(ctx, profile)
+	if err != nil {
+		return err
+	}
+	return nc.Close()
+}
+
+// Node is one server. It is safe for concurrent use.
+type Node struct {
+	// Addr is the server's address, "host:port".
+	Addr string
+
+	// Set at construction.
+	pool *Pool
+
+	dropped atomic.Bool
+	failing atomic.Bool // the last connection attempt or connection failed
+	lanes   atomic.Pointer[[]laneSet]
+
+	mu sync.Mutex // held to replace lanes
+}
+
+// laneSet is the lanes of one profile.
+type laneSet struct {
+	profile ProfileHandle
+	lanes   []*TaskRunner
+}
+
+// Lane returns the lane of the profile for a session with this seed: always
+// the same one, so that the session's commands stay in order.
+func (n *Node) Lane(profile ProfileHandle, seed uint32) *TaskRunner {
+	if sets := n.lanes.Load(); sets != nil {
+		for i := range *sets {
+			if s := &(*sets)[i]; s.profile == profile {
+				return s.lanes[seed%uint32(len(s.lanes))]
+			}
+		}
+	}
+	return n.addLanes(profile, seed)
+}
+
+func (n *Node) addLanes(profile ProfileHandle, seed uint32) *TaskRunner {
+	n.mu.Lock()
+	var sets []laneSet
+	if old := n.lanes.Load(); old != nil {
+		sets = append(sets, *old...)
+	}
+	for _, s := range sets {
+		if s.profile == profile {
+			n.mu.Unlock()
+			return s.lanes[seed%uint32(len(s.lanes))]
+		}
+	}
+	s := laneSet{profile: profile, lanes: make([]*TaskRunner, n.pool.cfg.Lanes)}
+	for i := range s.lanes {
+		s.lanes[i] = &TaskRunner{node: n, profile: profile.Value()}
+		if n.dropped.Load() || n.pool.ctx.Err() != nil {
+			s.lanes[i].state = stateClosed
+		}
+	}
+	sets = append(sets, s)
+	n.lanes.Store(&sets)
+	n.mu.Unlock()
+	return s.lanes[seed%uint32(len(s.lanes))]
+}
+
+func (n *Node) eachLane(f func(*TaskRunner)) {
+	n.mu.Lock()
+	sets := n.lanes.Load()
+	n.mu.Unlock()
+	if sets == nil {
+		return
+	}
+	for _, s := range *sets {
+		for _, r := range s.lanes {
+			f(r)
+		}
+	}
+}
+
+// Reset ends the node's connections; their tasks fail and the next ones
+// connect anew. It is for a node that the cluster has declared dead.
+func (n *Node) Reset() { n.eachLane((*TaskRunner).Reset) }
+
+// InFlight returns how many tasks the node's lanes hold.
+func (n *Node) InFlight() int {
+	sum := 0
+	n.eachLane(func(r *TaskRunner) {
+		r.mu.Lock()
+		sum += int(r.queue.size)
+		r.mu.Unlock()
+	})
+	return sum
+}
+
+// Failing reports whether the last thing known of the node is a failed
+// connection.
+func (n *Node) Failing() bool { return n.failing.Load() }
+
+// noteLoss logs a node's loss once, until a connection works again.
+func (n *Node) noteLoss(cause error) {
+	if refused := (*HandshakeError)(nil); errors.As(cause, &refused) {
+		return // a client's credentials, not the node
+	}
+	if errors.Is(cause, ErrClosed) || n.pool.ctx.Err() != nil || n.dropped.Load() {
+		return
+	}
+	if !n.failing.Swap(true) {
+		glog.Warningf("node %s: connection lost: %v", n.Addr, cause)
+	}
+}
+
+// noteUp is called with each connection that works.
+func (n *Node) noteUp() {
+	if n.failing.Swap(false) {
+		glog.Infof("node %s: connected again", n.Addr)
+	}
+}

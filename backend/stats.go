@@ -1,0 +1,105 @@
+package backend
+
+import (
+	"fmt"
+	"io"
+	"math/bits"
+	"time"
+
+	"redis-cluster-proxy/resp"
+)
+
+// NumBuckets is the number of a Histogram's buckets.
+const NumBuckets = 20
+
+// firstBucketBits makes the first bucket end at 2^14 ns, about 16 µs.
+const firstBucketBits = 14
+
+// Histogram counts durations in buckets whose bounds double.
+type Histogram struct {
+	Counts [NumBuckets]uint64 // the last one has no upper bound
+	Sum    uint64             // nanoseconds
+}
+
+// BucketBound returns the upper bound of bucket i in nanoseconds.
+func BucketBound(i int) int64 { return 1 << (firstBucketBits + i) }
+
+// Observe counts one duration of ns nanoseconds.
+func (h *Histogram) Observe(ns int64) {
+	ns = max(ns, 0)
+	i := max(bits.Len64(uint64(ns))-firstBucketBits, 0)
+	h.Counts[min(i, NumBuckets-1)]++
+	h.Sum += uint64(ns)
+}
+
+// Add adds o to h.
+func (h *Histogram) Add(o *Histogram) {
+	for i, n := range o.Counts {
+		h.Counts[i] += n
+	}
+	h.Sum += o.Sum
+}
+
+// LaneStats are the figures of a lane, or a sum of several lanes'.
+type LaneStats struct {
+	// Node is the time from the write to a node to its reply, Total from the
+	// arrival of the client's bytes.
+	Node, Total Histogram
+	// Errors counts replies that are errors, redirections among them.
+	Errors uint64
+	// Connects, ConnectFailures and Losses count connections made, attempts
+	// that failed, and connections that broke.
+	Connects, ConnectFailures, Losses uint64
+	// Timeouts counts tasks that got no reply in time.
+	Timeouts uint64
+	// Connected and InFlight are gauges: connections and tasks of now.
+	Connected, InFlight int
+}
+
+func (s *LaneStats) note(node, total int64, failed bool) {
+	s.Node.Observe(node)
+	s.Total.Observe(total)
+	if failed {
+		s.Errors++
+	}
+}
+
+// Add adds o to s.
+func (s *LaneStats) Add(o *LaneStats) {
+	s.Node.Add(&o.Node)
+	s.Total.Add(&o.Total)
+	s.Errors += o.Errors
+	s.Connects += o.Connects
+	s.ConnectFailures += o.ConnectFailures
+	s.Losses += o.Losses
+	s.Timeouts += o.Timeouts
+	s.Connected += o.Connected
+	s.InFlight += o.InFlight
+}
+
+// Stats returns the sum over the node's lanes.
+func (n *Node) Stats() LaneStats {
+	var sum LaneStats
+	n.eachLane(func(r *TaskRunner) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		s := r.stats
+		s.InFlight = int(r.queue.size)
+		if r.state == stateUp {
+			s.Connected = 1
+		}
+		sum.Add(&s)
+	})
+	return sum
+}
+
+// Describe writes the state of the node's lanes for a person, one line each.
+func (n *Node) Describe(w io.Writer) {
+	n.eachLane(func(r *TaskRunner) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		fmt.Fprintf(w, "lane %s proto=%d readonly=%t state=%s in-flight=%d unflushed=%d rtt=%s connects=%d losses=%d\n",
+			n.Addr, max(r.profile.Proto, resp.RESP2), r.profile.ReadOnly, r.state, r.queue.size, r.pending,
+			time.Duration(r.rtt).Round(time.Microsecond), r.stats.Connects, r.stats.Losses)
+	})
+}

@@ -1,0 +1,21 @@
+// Package netio drives a byte stream: it hands arrived bytes to a Handler and
+// writes gathered bytes without blocking the goroutine that gathered them.
+//
+// Both sides of the proxy stand on it: a client's session and a lane to a node
+// differ in what they do with bytes, not in how bytes come and go.
+//
+// Reading. Conn.Serve reads in the caller's goroutine and calls the Handler
+// from there, one call at a time. A plain TCP or Unix socket is read inside
+// syscall.RawConn.Read, whose callback may decline to try again: one read
+// system call per batch of bytes where net.Conn.Read spends two. A short read
+// means that the socket is empty (epoll(7), "Questions and answers", 9), but it
+// can hide a FIN that came with the last bytes, so a second, hang-up only epoll
+// instance watches every such socket (hangup_linux.go). Other streams (TLS, other
+// systems) are read in the ordinary way.
+//
+// Writing. Append and AppendChunk gather; Flush writes what has gathered with
+// non-blocking system calls. Only when the socket is full does a goroutine
+// start, which writes the rest and ends.
+//
+// The package does not frame, parse, time out or reconnect.
+package netio
