@@ -1,0 +1,213 @@
+package dispatcher
+
+import (
+	"redis-cluster-proxy/backend"
+)
+
+// hold keeps parts of one slot of one session back, in request order: those
+// that bounced and those that came after. Its first part is sent as soon as it
+// may be tried again and nothing older of the slot flies elsewhere.
+type hold struct {
+	slot    uint16
+	waiting []*part
+}
+
+func (p *Pipeline) holdOf(slot uint16) *hold {
+	for _, h := range p.holds {
+		if h.slot == slot {
+			return h
+		}
+	}
+	return nil
+}
+
+// holdLocked puts pt into the hold of its slot, before all younger parts.
+func (p *Pipeline) holdLocked(pt *part) {
+	h := p.holdOf(pt.slot)
+	if h == nil {
+		h = &hold{slot: pt.slot}
+		p.holds = append(p.holds, h)
+	}
+	pt.state = partHeld
+	i := len(h.waiting)
+	for i > 0 && h.waiting[i-1].req.seq > pt.req.seq {
+		i--
+	}
+	h.waiting = append(h.waiting, nil)
+	copy(h.waiting[i+1:], h.waiting[i:])
+	h.waiting[i] = pt
+}
+
+// sendLocked sends a part for the first time, or holds it. It returns the lane
+// to flush, or nil.
+func (p *Pipeline) sendLocked(pt *part) *backend.TaskRunner {
+	if rt := p.d.routes.Load(); rt != p.routes {
+		// What is under way went by other routes and may be on another
+		// lane than this part will be.
+		p.routes, p.scanBefore = rt, pt.req.seq
+	}
+	if len(p.holds) > 0 && p.holdOf(pt.slot) != nil {
+		p.holdLocked(pt)
+		return nil
+	}
+	lane, at := p.pickLocked(pt)
+	careful := p.head < p.scanBefore || p.d.cfg.ReadPrefer != PreferPrimary
+	if lane == nil || careful && p.overtakesLocked(pt, lane) || !p.flyLocked(pt, lane, at) {
+		p.holdLocked(pt)
+		p.flushLater(p.advanceLocked(pt.slot, nil))
+		return nil
+	}
+	return lane
+}
+
+// flushLater lets the reader flush these lanes. The first sending of a part is
+// the reader's.
+func (p *Pipeline) flushLater(lanes []*backend.TaskRunner) {
+	for _, lane := range lanes {
+		p.touch(lane)
+	}
+}
+
+// pickLocked chooses the lane for pt; nil if there is none.
+func (p *Pipeline) pickLocked(pt *part) (*backend.TaskRunner, *member) {
+	if pt.target != "" {
+		return p.d.pool.Node(pt.target).Lane(p.profile, p.seed), nil
+	}
+	rt := p.d.routes.Load()
+	if pt.slot == noSlot {
+		if n := p.d.AnyNode(p.seed + uint32(pt.attempts)); n != nil {
+			return n.Lane(p.profile, p.seed), nil
+		}
+		return nil, nil
+	}
+	sh := rt.shard(pt.slot)
+	if sh == nil || sh.primary == nil {
+		return nil, nil
+	}
+	if pt.readOnly && p.d.cfg.ReadPrefer != PreferPrimary && !p.wroteLocked(pt) {
+		if m := p.d.reader(sh, p.seed); m != sh.primary {
+			return m.node.Lane(p.readProfile, p.seed), m
+		}
+	}
+	return sh.primary.node.Lane(p.profile, p.seed), nil
+}
+
+// flyLocked gives pt to the lane; false if the lane is closed.
+func (p *Pipeline) flyLocked(pt *part, lane *backend.TaskRunner, at *member) bool {
+	pt.state, pt.lane, pt.at = partFlying, lane, at
+	if at != nil {
+		at.reads.Add(1)
+	}
+	if lane.Enqueue(&pt.task) {
+		return true
+	}
+	p.landLocked(pt)
+	pt.state = partHeld
+	return false
+}
+
+// landLocked undoes flyLocked when pt has come back.
+func (p *Pipeline) landLocked(pt *part) {
+	pt.state = partDone
+	if pt.at != nil {
+		pt.at.reads.Add(-1)
+		pt.at = nil
+	}
+}
+
+// wroteLocked reports whether the session has a write to pt's slot under way,
+// or had one not long ago, so that pt must read from the primary.
+func (p *Pipeline) wroteLocked(pt *part) bool {
+	if p.writes.within(pt.slot, int64(p.d.cfg.ReadYourWrites)) {
+		return true
+	}
+	return p.olderLocked(pt, func(old *part) bool { return !old.readOnly })
+}
+
+// overtakesLocked reports whether pt, on lane, could be executed before an
+// older command of its slot that is under way on another one.
+func (p *Pipeline) overtakesLocked(pt *part, lane *backend.TaskRunner) bool {
+	return p.olderLocked(pt, func(old *part) bool {
+		return old.state == partFlying && old.lane != lane && !(old.readOnly && pt.readOnly)
+	})
+}
+
+// olderLocked reports whether match holds for a part of pt's slot that is not
+// done and belongs to an older request.
+func (p *Pipeline) olderLocked(pt *part, match func(*part) bool) bool {
+	if pt.slot == noSlot {
+		return false
+	}
+	for seq := p.head; seq < pt.req.seq; seq++ {
+		r := p.atLocked(seq)
+		if r.done {
+			continue
+		}
+		found := false
+		r.each(func(old *part) {
+			found = found || old.slot == pt.slot && old.state != partDone && match(old)
+		})
+		if found {
+			return true
+		}
+	}
+	return false
+}
+
+// advanceLocked sends what it can of the hold of slot, if there is one, and
+// appends the lanes to flush to lanes.
+func (p *Pipeline) advanceLocked(slot uint16, lanes []*backend.TaskRunner) []*backend.TaskRunner {
+	for {
+		h := p.holdOf(slot)
+		if h == nil {
+			return lanes
+		}
+		pt := h.waiting[0]
+		if pt.notBefore > backend.Now() {
+			p.d.retries.add(p, slot, pt.notBefore)
+			return lanes
+		}
+		lane, at := p.pickLocked(pt)
+		switch {
+		case lane == nil:
+			p.takeLocked(h)
+			p.bounceLocked(pt, bounceDown, errNotServed)
+		case p.overtakesLocked(pt, lane):
+			return lanes // what it waits for advances the hold when it lands
+		case p.flyLocked(pt, lane, at):
+			p.takeLocked(h)
+			lanes = appendLane(lanes, lane)
+		default: // closed this moment: its node has left
+			p.takeLocked(h)
+			pt.target = ""
+			p.bounceLocked(pt, bounceLost, "CLUSTERDOWN node "+lane.Node().Addr+" has left the cluster")
+		}
+	}
+}
+
+// takeLocked takes the first part out of h, and h out of the Pipeline when it
+// was the last.
+func (p *Pipeline) takeLocked(h *hold) {
+	h.waiting[0] = nil
+	h.waiting = h.waiting[1:]
+	if len(h.waiting) > 0 {
+		return
+	}
+	for i, other := range p.holds {
+		if other == h {
+			last := len(p.holds) - 1
+			p.holds[i], p.holds[last] = p.holds[last], nil
+			p.holds = p.holds[:last]
+			return
+		}
+	}
+}
+
+func appendLane(lanes []*backend.TaskRunner, lane *backend.TaskRunner) []*backend.TaskRunner {
+	for _, l := range lanes {
+		if l == lane {
+			return lanes
+		}
+	}
+	return append(lanes, lane)
+}

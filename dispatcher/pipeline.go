@@ -1,0 +1,226 @@
+package dispatcher
+
+import (
+	"sync"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/resp"
+)
+
+// Sink is a session's way to its client. Its methods are called with the
+// Pipeline's lock held, save Flush, and must not block or call the Pipeline.
+type Sink interface {
+	// Append gathers a copy of reply.
+	Append(reply []byte)
+	// AppendChunk gathers reply, a part of chunk, retaining chunk.
+	AppendChunk(reply []byte, chunk *backend.Chunk)
+	// Flush sends what has gathered. It is called from any goroutine.
+	Flush()
+	// Wake says that what WakeAt waited for has come.
+	Wake()
+}
+
+// Pipeline is the FIFO of one session's requests. The methods that take
+// requests (Dispatch, Local, Place ...) belong to the session's reader;
+// the rest is safe for concurrent use.
+type Pipeline struct {
+	// Set at construction.
+	d    *Dispatcher
+	sink Sink
+	seed uint32
+
+	// Owned by the session's reader.
+	profile     backend.ProfileHandle
+	readProfile backend.ProfileHandle
+	touched     []*backend.TaskRunner // lanes to flush
+	keyArgs     []int                 // scratch
+	silent      bool                  // what is dispatched now gets no reply
+	crowded     bool                  // the last request filled the Pipeline
+	arrived     int64                 // when the batch arrived, by backend.Now
+
+	mu sync.Mutex
+	// Guarded by mu.
+	ring       []*request // length is a power of two, or zero
+	head       uint64     // seq of the oldest request
+	tail       uint64     // seq of the next
+	bytes      int        // of the requests in the ring
+	dirty      bool       // the sink was appended to since the last Flush
+	closed     bool
+	wakeAt     int // Wake when so few requests are left; -1: no one waits
+	routes     *routes
+	scanBefore uint64 // requests before it may have gone by older routes
+	holds      []*hold
+	writes     recentWrites
+	counts     Counts
+}
+
+// NewPipeline makes the Pipeline of one session. seed spreads sessions over
+// lanes and replicas.
+func NewPipeline(d *Dispatcher, sink Sink, seed uint32, profile backend.Profile) *Pipeline {
+	p := &Pipeline{d: d, sink: sink, seed: seed, wakeAt: -1}
+	p.SetProfile(profile)
+	d.stats.join(p)
+	return p
+}
+
+// SetProfile makes later requests travel under profile. The Pipeline must be
+// empty, or they could overtake earlier ones.
+func (p *Pipeline) SetProfile(profile backend.Profile) {
+	p.profile = backend.MakeProfile(profile)
+	p.readProfile = p.profile
+	if p.d.cfg.ReadPrefer != PreferPrimary {
+		profile.ReadOnly = true
+		p.readProfile = backend.MakeProfile(profile)
+	}
+}
+
+// SetSilent drops the replies of what is dispatched from now on, or no longer.
+func (p *Pipeline) SetSilent(silent bool) { p.silent = silent }
+
+// Begin says when the bytes of the requests to come arrived, by backend.Now.
+func (p *Pipeline) Begin(arrived int64) { p.arrived = arrived }
+
+// Len returns how many requests are under way.
+func (p *Pipeline) Len() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lenLocked()
+}
+
+func (p *Pipeline) lenLocked() int { return int(p.tail - p.head) }
+
+// Full reports whether the session is to wait before its next request. If so,
+// Wake will be called.
+func (p *Pipeline) Full() bool {
+	if !p.crowded { // the usual, without the lock
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.crowded = p.crowdedLocked(); p.crowded {
+		p.wakeAt = p.lenLocked() / 2
+	}
+	return p.crowded
+}
+
+func (p *Pipeline) crowdedLocked() bool {
+	n := p.lenLocked()
+	return n >= p.d.cfg.MaxInFlight || p.bytes >= p.d.cfg.MaxInFlightBytes && n > 0
+}
+
+// Busy reports whether requests are under way. If so, Wake will be called
+// when there are none.
+func (p *Pipeline) Busy() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lenLocked() == 0 {
+		return false
+	}
+	p.wakeAt = 0
+	return true
+}
+
+// Local answers a request at its place with reply, which is copied.
+func (p *Pipeline) Local(row *command.Row, reply []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if row != nil {
+		p.counts.Requests[row.Family]++
+	}
+	if p.head == p.tail { // nothing to wait for
+		p.emitLocked(row, reply, nil, p.silent)
+		return
+	}
+	r := newRequest(p, row)
+	r.silent = p.silent
+	r.done = true
+	r.store(reply, nil)
+	p.pushLocked(r)
+}
+
+// LocalError is Local with an error, whose text has no leading '-'.
+func (p *Pipeline) LocalError(row *command.Row, text string) {
+	p.Local(row, resp.AppendError(nil, text))
+}
+
+// Place is a request's place in the order, to be answered later by Answer.
+type Place struct{ r *request }
+
+// Reserve takes a place for a request that is answered later.
+func (p *Pipeline) Reserve(row *command.Row) Place {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := newRequest(p, row)
+	r.silent = p.silent
+	p.counts.Requests[row.Family]++
+	p.pushLocked(r)
+	return Place{r}
+}
+
+// Answer answers a reserved place, once, with reply, which is copied.
+func (p *Pipeline) Answer(at Place, reply []byte) {
+	p.mu.Lock()
+	p.finishLocked(at.r, reply, nil)
+	p.dirty = false
+	p.mu.Unlock()
+	p.sink.Flush()
+}
+
+// Flush sends on what was dispatched and answered since the last time.
+func (p *Pipeline) Flush() {
+	for i, lane := range p.touched {
+		lane.Flush()
+		p.touched[i] = nil
+	}
+	p.touched = p.touched[:0]
+	p.mu.Lock()
+	dirty := p.dirty
+	p.dirty = false
+	p.mu.Unlock()
+	if dirty {
+		p.sink.Flush()
+	}
+}
+
+// output is the Pipeline as lanes flush it.
+type output Pipeline
+
+// Flush implements backend.Flusher.
+func (o *output) Flush() {
+	p := (*Pipeline)(o)
+	p.mu.Lock()
+	p.dirty = false
+	p.mu.Unlock()
+	p.sink.Flush()
+}
+
+// Close says that the client is gone: what is under way is finished in
+// silence, and what waits to be sent is not sent.
+func (p *Pipeline) Close() {
+	p.mu.Lock()
+	p.closed = true
+	p.wakeAt = -1
+	for len(p.holds) > 0 {
+		h := p.holds[len(p.holds)-1]
+		p.holds = p.holds[:len(p.holds)-1]
+		for _, pt := range h.waiting {
+			p.finishPartLocked(pt, errGone, nil)
+		}
+	}
+	p.mu.Unlock()
+	p.d.stats.leave(p)
+}
+
+// errGone answers what was not sent because its client is gone.
+var errGone = []byte("-ERR client closed\r\n")
+
+// touch remembers a lane that the reader has to flush.
+func (p *Pipeline) touch(lane *backend.TaskRunner) {
+	for _, l := range p.touched {
+		if l == lane {
+			return
+		}
+	}
+	p.touched = append(p.touched, lane)
+}

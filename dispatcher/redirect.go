@@ -1,0 +1,258 @@
+package dispatcher
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/resp"
+	"redis-cluster-proxy/slots"
+)
+
+// bounce says why a part came back without an answer for its client.
+type bounce uint8
+
+const (
+	bounceNone     bounce = iota // it has its answer
+	bounceMoved                  // MOVED
+	bounceAsk                    // ASK
+	bounceTryAgain               // TRYAGAIN
+	bounceDown                   // CLUSTERDOWN, or a slot without a node
+	bounceLoading                // LOADING
+	bounceMaster                 // MASTERDOWN
+	bounceReadOnly               // READONLY
+	bounceLost                   // the connection
+	numBounces
+)
+
+var bounceNames = [numBounces]string{"none", "moved", "ask", "tryagain", "clusterdown", "loading", "masterdown", "readonly", "lost"}
+
+// errNotServed is Redis's text for a slot that no node serves.
+const errNotServed = "CLUSTERDOWN Hash slot not served"
+
+var bouncePrefixes = [numBounces][]byte{
+	bounceMoved: []byte("-MOVED "), bounceAsk: []byte("-ASK "), bounceTryAgain: []byte("-TRYAGAIN "),
+	bounceDown: []byte("-CLUSTERDOWN "), bounceLoading: []byte("-LOADING "),
+	bounceMaster: []byte("-MASTERDOWN "), bounceReadOnly: []byte("-READONLY "),
+}
+
+// classify tells a node's error that the proxy acts on from one that is the
+// client's.
+func classify(reply []byte) bounce {
+	for b := bounceMoved; b <= bounceReadOnly; b++ {
+		if bytes.HasPrefix(reply, bouncePrefixes[b]) {
+			return b
+		}
+	}
+	return bounceNone
+}
+
+// Replied implements backend.Handler.
+func (pt *part) Replied(_ *backend.Task, reply []byte, chunk *backend.Chunk) backend.Flusher {
+	p := pt.req.pipe
+	if reply[0] == '-' {
+		if b := classify(reply); b != bounceNone {
+			return p.bounced(pt, b, strings.TrimSpace(string(reply[1:])))
+		}
+	}
+	return p.completed(pt, reply, chunk)
+}
+
+// completed hands pt's reply on and sends what waited for it.
+func (p *Pipeline) completed(pt *part, reply []byte, chunk *backend.Chunk) backend.Flusher {
+	var lanes []*backend.TaskRunner
+	p.mu.Lock()
+	wasDirty := p.dirty
+	p.landLocked(pt)
+	slot := pt.slot
+	if !pt.readOnly && p.d.cfg.ReadPrefer != PreferPrimary && slot != noSlot {
+		p.writes.note(slot, int64(p.d.cfg.ReadYourWrites))
+	}
+	p.finishPartLocked(pt, reply, chunk)
+	if len(p.holds) > 0 {
+		lanes = p.advanceLocked(slot, nil)
+	}
+	flush := p.dirty && !wasDirty
+	p.mu.Unlock()
+	for _, lane := range lanes {
+		lane.Flush()
+	}
+	if flush {
+		return (*output)(p)
+	}
+	return nil
+}
+
+// finishPartLocked answers pt, and its request if pt was the last part.
+func (p *Pipeline) finishPartLocked(pt *part, reply []byte, chunk *backend.Chunk) {
+	r := pt.req
+	pt.state = partDone
+	if r.parts == nil {
+		p.finishLocked(r, reply, chunk)
+		return
+	}
+	pt.reply = append(pt.reply[:0], reply...)
+	if r.left--; r.left == 0 {
+		p.finishLocked(r, r.merge(), nil)
+	}
+}
+
+// bounced deals with a part that a node sent back with an error.
+func (p *Pipeline) bounced(pt *part, b bounce, text string) backend.Flusher {
+	p.d.stats.Bounces[b].Add(1)
+	from := pt.lane.Node().Addr
+	target, ok := "", true
+	switch b {
+	case bounceMoved, bounceAsk:
+		var slot uint16
+		if slot, target, ok = parseRedirect(text, from); ok && b == bounceMoved {
+			p.d.topology.Moved(slot, target)
+			target = "" // by the patched routes
+		}
+	case bounceLoading, bounceMaster:
+		if pt.at != nil {
+			pt.at.markUnfit()
+		}
+		p.d.topology.Refresh(bounceNames[b])
+	case bounceDown, bounceReadOnly:
+		p.d.topology.Refresh(bounceNames[b])
+	}
+	return p.again(pt, func() {
+		pt.target, pt.task.Asking = target, b == bounceAsk
+		if !ok {
+			p.failLocked(pt, text)
+			return
+		}
+		if b == bounceTryAgain && pt.attempts > 0 {
+			if parts := p.explodeLocked(pt); parts != nil {
+				for _, one := range parts {
+					p.bounceLocked(one, b, text)
+				}
+				return
+			}
+		}
+		p.bounceLocked(pt, b, text)
+	})
+}
+
+// again takes pt back from its lane, lets f decide what becomes of it, and sends
+// what can be sent.
+func (p *Pipeline) again(pt *part, f func()) backend.Flusher {
+	p.mu.Lock()
+	wasDirty := p.dirty
+	slot := pt.slot
+	p.landLocked(pt)
+	f()
+	lanes := p.advanceLocked(slot, nil)
+	flush := p.dirty && !wasDirty
+	p.mu.Unlock()
+	for _, lane := range lanes {
+		lane.Flush()
+	}
+	if flush {
+		return (*output)(p)
+	}
+	return nil
+}
+
+// bounceLocked puts pt in line to be sent again, or answers with text if its
+// budget is spent.
+func (p *Pipeline) bounceLocked(pt *part, b bounce, text string) {
+	now := backend.Now()
+	if pt.deadline == 0 {
+		pt.deadline = now + int64(p.d.cfg.RedirectTimeout)
+	}
+	pt.attempts++
+	pt.lastErr = text
+	if b == bounceMoved || b == bounceAsk {
+		pt.hops++
+	}
+	if now >= pt.deadline || pt.hops > p.d.cfg.MaxRedirects || p.closed {
+		p.failLocked(pt, text)
+		return
+	}
+	pt.notBefore = 0
+	if wait := waitAfter(b, pt.attempts); wait > 0 {
+		pt.notBefore = min(now+int64(wait), pt.deadline)
+	}
+	p.d.stats.Retries.Add(1)
+	p.holdLocked(pt)
+}
+
+// failLocked answers pt with an error.
+func (p *Pipeline) failLocked(pt *part, text string) {
+	p.finishPartLocked(pt, resp.AppendError(nil, text), nil)
+}
+
+// parseRedirect reads "MOVED 3999 127.0.0.1:6381" or the same with ASK, sent
+// by the node at from.
+func parseRedirect(text, from string) (slot uint16, addr string, ok bool) {
+	fields := strings.Fields(text)
+	if len(fields) < 3 {
+		return 0, "", false
+	}
+	n, err := strconv.ParseUint(fields[1], 10, 16)
+	if err != nil || n >= slots.NumSlots {
+		return 0, "", false
+	}
+	addr, err = slots.ResolveAddr(fields[2], from)
+	return uint16(n), addr, err == nil
+}
+
+// Failed implements backend.Handler.
+func (pt *part) Failed(_ *backend.Task, lost *backend.LostError) backend.Flusher {
+	p := pt.req.pipe
+	addr := lost.Addr
+	return p.again(pt, func() {
+		refused := (*backend.HandshakeError)(nil)
+		safe := !lost.Sent || pt.readOnly || pt.idempotent
+		switch {
+		case errors.As(lost.Err, &refused):
+			p.failLocked(pt, refused.Text)
+		case errors.Is(lost.Err, backend.ErrTimeout) && pt.readOnly:
+			p.failLocked(pt, "ERR no reply from "+addr+" in time")
+		case errors.Is(lost.Err, backend.ErrTimeout):
+			p.d.stats.Unknown.Add(1)
+			p.failLocked(pt, "UNKNOWNRESULT no reply from "+addr+" in time; the command may have been executed")
+		case !safe:
+			p.d.stats.Unknown.Add(1)
+			p.d.topology.Refresh("connection lost")
+			p.failLocked(pt, "UNKNOWNRESULT connection to "+addr+" lost after the command was sent; it may have been executed")
+		default:
+			p.d.stats.Bounces[bounceLost].Add(1)
+			p.d.topology.Refresh("connection lost")
+			if pt.at != nil {
+				pt.at.markUnfit()
+			}
+			pt.target, pt.task.Asking = "", false
+			p.bounceLocked(pt, bounceLost, fmt.Sprintf("CLUSTERDOWN node %s is unreachable: %v", addr, lost.Err))
+		}
+	})
+}
+
+// waitAfter is how long a part waits before attempt number attempts+1.
+func waitAfter(b bounce, attempts int) time.Duration {
+	switch b {
+	case bounceMoved, bounceAsk:
+		if attempts <= 2 {
+			return 0
+		}
+		return backoff(attempts-2, time.Millisecond)
+	case bounceTryAgain:
+		if attempts == 2 {
+			return 0 // key by key, at once
+		}
+		return backoff(attempts, time.Millisecond)
+	case bounceLost:
+		if attempts == 1 {
+			return 0 // the node may accept the next connection
+		}
+		return backoff(attempts-1, 5*time.Millisecond)
+	default:
+		return backoff(attempts, 5*time.Millisecond)
+	}
+}

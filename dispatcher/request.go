@@ -1,0 +1,128 @@
+package dispatcher
+
+import (
+	"sync"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/command"
+)
+
+// refBytes is the size, in bytes, from which requests and replies are passed on
+// by reference to their read buffer instead of being copied.
+const refBytes = 8 << 10
+
+// noSlot is the slot of a part without keys.
+const noSlot = uint16(0xFFFF)
+
+// request is one command of a client, from its place in the Pipeline to its
+// reply. It belongs to its Pipeline, under whose lock its fields change.
+type request struct {
+	pipe   *Pipeline
+	row    *command.Row
+	seq    uint64 // counts the session's requests
+	bytes  int    // what it counts against MaxInFlightBytes
+	silent bool   // its reply is dropped (CLIENT REPLY)
+	done   bool   // the reply is there
+
+	one   part    // the only part, if parts is nil
+	parts []*part // of a request that was split
+	left  int     // parts that are not finished
+	keys  int     // keys of a split request
+	wire  []byte  // the request's own memory for what is sent
+
+	reply      []byte         // the reply, while it waits for its turn
+	replyChunk *backend.Chunk // retained if reply is a part of it
+	own        []byte         // the request's own memory for reply
+}
+
+// partState is where a part is.
+type partState uint8
+
+const (
+	partHeld   partState = iota // in a hold, or not routed yet
+	partFlying                  // at a lane
+	partDone                    // answered
+)
+
+// part is one command to one node.
+type part struct {
+	task  backend.Task
+	req   *request
+	slot  uint16 // noSlot: no keys
+	state partState
+
+	readOnly   bool // may be sent twice, and to a replica
+	idempotent bool // a write that may be sent twice
+
+	lane *backend.TaskRunner // in partFlying
+	at   *member             // whose read counter it holds, in partFlying
+
+	// Set once it has bounced.
+	target    string // address to try next; "" as the routes say
+	hops      int
+	attempts  int    // how often it bounced
+	deadline  int64  // by backend.Now, when the budget is spent
+	notBefore int64  // by backend.Now, when it may be sent again
+	lastErr   string // what the client is told when the budget is spent
+
+	// Of a split request.
+	keys  []int32 // which of the request's keys it carries
+	reply []byte  // a copy of the reply
+}
+
+var requestPool = sync.Pool{New: func() any { return new(request) }}
+
+func newRequest(p *Pipeline, row *command.Row) *request {
+	r := requestPool.Get().(*request)
+	r.pipe, r.row = p, row
+	r.one.req, r.one.slot = r, noSlot
+	r.one.task.Handler = &r.one
+	return r
+}
+
+// keepBytes is the largest buffer that a pooled request keeps.
+const keepBytes = 16 << 10
+
+// recycle gives the request back. Nobody else may know it any more.
+func (r *request) recycle() {
+	if c := r.one.task.WireChunk; c != nil {
+		c.Release()
+	}
+	if r.replyChunk != nil {
+		r.replyChunk.Release()
+	}
+	for i, pt := range r.parts {
+		pt.recycle()
+		r.parts[i] = nil
+	}
+	if cap(r.wire) > keepBytes {
+		r.wire = nil
+	}
+	if cap(r.own) > keepBytes {
+		r.own = nil
+	}
+	*r = request{wire: r.wire[:0], own: r.own[:0]}
+	requestPool.Put(r)
+}
+
+// store keeps the reply until its turn.
+func (r *request) store(reply []byte, chunk *backend.Chunk) {
+	if chunk != nil && len(reply) >= refBytes {
+		chunk.Retain()
+		r.reply, r.replyChunk = reply, chunk
+		return
+	}
+	r.own = append(r.own[:0], reply...)
+	r.reply = r.own
+}
+
+// each calls f with every part.
+func (r *request) each(f func(*part)) {
+	if r.parts == nil {
+		f(&r.one)
+		return
+	}
+	for _, pt := range r.parts {
+		f(pt)
+	}
+}

@@ -1,0 +1,90 @@
+package dispatcher
+
+import (
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/command"
+)
+
+// pushLocked gives r the next place.
+func (p *Pipeline) pushLocked(r *request) {
+	if n := p.lenLocked(); n == len(p.ring) {
+		p.growLocked(n)
+	}
+	r.seq = p.tail
+	p.ring[p.tail&uint64(len(p.ring)-1)] = r
+	p.tail++
+	p.bytes += r.bytes
+	p.crowded = p.crowdedLocked()
+}
+
+func (p *Pipeline) growLocked(n int) {
+	ring := make([]*request, max(8, 2*n))
+	for seq := p.head; seq < p.tail; seq++ {
+		ring[seq&uint64(len(ring)-1)] = p.atLocked(seq)
+	}
+	p.ring = ring
+}
+
+func (p *Pipeline) atLocked(seq uint64) *request {
+	return p.ring[seq&uint64(len(p.ring)-1)]
+}
+
+// keepRing is the longest ring that an idle session keeps.
+const keepRing = 64
+
+// finishLocked gives r its reply. If it is r's turn, the reply and all those
+// that waited for it go to the sink.
+func (p *Pipeline) finishLocked(r *request, reply []byte, chunk *backend.Chunk) {
+	r.done = true
+	if r.seq != p.head {
+		r.store(reply, chunk)
+		return
+	}
+	p.emitLocked(r.row, reply, chunk, r.silent)
+	p.popLocked(r)
+	for p.head < p.tail {
+		next := p.atLocked(p.head)
+		if !next.done {
+			break
+		}
+		p.emitLocked(next.row, next.reply, next.replyChunk, next.silent)
+		p.popLocked(next)
+	}
+	if p.head == p.tail && len(p.ring) > keepRing {
+		p.ring = nil
+	}
+	if p.lenLocked() <= p.wakeAt {
+		p.wakeAt = -1
+		p.sink.Wake()
+	}
+}
+
+func (p *Pipeline) popLocked(r *request) {
+	p.ring[p.head&uint64(len(p.ring)-1)] = nil
+	p.head++
+	p.bytes -= r.bytes
+	r.recycle()
+}
+
+// emitLocked hands a reply to the sink.
+func (p *Pipeline) emitLocked(row *command.Row, reply []byte, chunk *backend.Chunk, silent bool) {
+	if len(reply) > 0 && reply[0] == '-' {
+		p.counts.Errors[familyOf(row)]++
+	}
+	switch {
+	case silent || p.closed:
+		return
+	case chunk != nil && len(reply) >= refBytes:
+		p.sink.AppendChunk(reply, chunk)
+	default:
+		p.sink.Append(reply)
+	}
+	p.dirty = true
+}
+
+func familyOf(row *command.Row) command.Family {
+	if row == nil {
+		return command.FamilyOther
+	}
+	return row.Family
+}

@@ -1,0 +1,116 @@
+package dispatcher
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/slots"
+)
+
+// routes is a topology with the nodes to send to. Immutable.
+type routes struct {
+	table  *slots.Table
+	shards []shardRoute // one for each of table.Shards
+}
+
+// shardRoute is where the commands of one shard go.
+type shardRoute struct {
+	primary  *member // nil: none
+	replicas []*member
+}
+
+// shard returns the route of a slot, nil if no shard serves it.
+func (rt *routes) shard(slot uint16) *shardRoute {
+	i := rt.table.Slot[slot]
+	if int(i) >= len(rt.shards) {
+		return nil
+	}
+	return &rt.shards[i]
+}
+
+// member is a node as the Dispatcher sees it. It outlives the topologies that
+// name its address.
+type member struct {
+	// Set at construction.
+	node *backend.Node
+	near bool
+
+	reads     atomic.Int32 // reads in flight at a replica
+	unhealthy atomic.Bool  // so says the topology
+	unfit     atomic.Int64 // until when, by backend.Now, it is left out of reads
+}
+
+// unfitFor is how long a replica that answered LOADING or MASTERDOWN is left
+// out of reads.
+const unfitFor = time.Second
+
+func (m *member) markUnfit() { m.unfit.Store(backend.Now() + int64(unfitFor)) }
+
+// fit reports whether reads may go to the member.
+func (m *member) fit() bool {
+	if m.unhealthy.Load() || m.node.Failing() {
+		return false
+	}
+	until := m.unfit.Load()
+	return until == 0 || until < backend.Now()
+}
+
+// memberSet holds the members by address.
+type memberSet struct {
+	mu sync.Mutex
+	// Guarded by mu.
+	byAddr map[string]*member
+}
+
+// reroute makes routes of a topology. It is called for one topology at a time.
+func (d *Dispatcher) reroute(t *slots.Table) {
+	rt := &routes{table: t, shards: make([]shardRoute, len(t.Shards))}
+	named := make(map[*member]bool)
+	use := func(n *slots.Node) *member {
+		m := d.member(n.Addr)
+		if m.unhealthy.Swap(!n.Healthy) == n.Healthy && !n.Healthy {
+			// The cluster gave the node up: whoever waits for it waits for
+			// nothing.
+			m.node.Reset()
+		}
+		named[m] = true
+		return m
+	}
+	for i, sh := range t.Shards {
+		if sh.Primary != nil {
+			rt.shards[i].primary = use(sh.Primary)
+		}
+		for _, n := range sh.Replicas {
+			rt.shards[i].replicas = append(rt.shards[i].replicas, use(n))
+		}
+	}
+	d.routes.Store(rt)
+	d.dropUnnamed(named)
+	d.retries.hurry()
+}
+
+// member returns the member at addr, making it if need be.
+func (d *Dispatcher) member(addr string) *member {
+	d.members.mu.Lock()
+	defer d.members.mu.Unlock()
+	m := d.members.byAddr[addr]
+	if m == nil {
+		m = &member{node: d.pool.Node(addr), near: d.cfg.Near(addr)}
+		d.members.byAddr[addr] = m
+	}
+	return m
+}
+
+// dropUnnamed lets the nodes go that the topology does not name.
+func (d *Dispatcher) dropUnnamed(named map[*member]bool) {
+	d.members.mu.Lock()
+	defer d.members.mu.Unlock()
+	for addr, m := range d.members.byAddr {
+		if !named[m] {
+			delete(d.members.byAddr, addr)
+			d.pool.Drop(m.node)
+		}
+	}
+}

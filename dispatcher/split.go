@@ -1,0 +1,119 @@
+package dispatcher
+
+import (
+	"sync"
+
+	"redis-cluster-proxy/resp"
+)
+
+var partPool = sync.Pool{New: func() any { return new(part) }}
+
+func newPart(r *request) *part {
+	pt := partPool.Get().(*part)
+	pt.req = r
+	pt.task.Handler = pt
+	return pt
+}
+
+// recycle gives a part of a split request back.
+func (pt *part) recycle() {
+	if cap(pt.reply) > keepBytes {
+		pt.reply = nil
+	}
+	*pt = part{keys: pt.keys[:0], reply: pt.reply[:0]}
+	partPool.Put(pt)
+}
+
+// split makes one part for each slot that the command's keys are in. A part is
+// the command's name and its keys with the arguments that belong to each: step
+// arguments per key.
+func (p *Pipeline) split(r *request, args [][]byte, keys []int, step int) {
+	r.keys = len(keys)
+	bySlot := make(map[uint16]*part)
+	for i, k := range keys {
+		slot := p.d.hash(args[k])
+		pt := bySlot[slot]
+		if pt == nil {
+			pt = newPart(r)
+			p.prepare(pt, args)
+			pt.slot = slot
+			bySlot[slot] = pt
+			r.parts = append(r.parts, pt)
+		}
+		pt.keys = append(pt.keys, int32(i))
+	}
+	r.left = len(r.parts)
+	p.writeParts(r, args, keys, step)
+}
+
+// writeParts encodes the parts into the request's one buffer.
+func (p *Pipeline) writeParts(r *request, args [][]byte, keys []int, step int) {
+	size := 0
+	for _, a := range args {
+		size += len(a) + 16
+	}
+	size += len(r.parts) * (len(args[0]) + 32)
+	wire := r.wire[:0]
+	if cap(wire) < size { // parts keep slices of it: it must not move
+		wire = make([]byte, 0, size)
+	}
+	for _, pt := range r.parts {
+		begin := len(wire)
+		wire = resp.AppendArrayHeader(wire, 1+step*len(pt.keys))
+		wire = resp.AppendBulk(wire, args[0])
+		for _, i := range pt.keys {
+			for _, a := range args[keys[i] : keys[i]+step] {
+				wire = resp.AppendBulk(wire, a)
+			}
+		}
+		pt.task.Wire = wire[begin:len(wire):len(wire)]
+	}
+	r.wire = wire
+	r.bytes = len(wire)
+}
+
+// explodeLocked replaces a part that got TRYAGAIN by one part for each of its
+// keys: a node that has one of the keys and not another answers for single keys
+// what it refuses for both. It returns nil if the part has one key or the
+// command is not of the kind, else the new parts.
+func (p *Pipeline) explodeLocked(pt *part) []*part {
+	r := pt.req
+	if step, ok := r.row.Split(); !ok || step != 1 {
+		return nil
+	}
+	var parser resp.CommandParser
+	cmd, n, err := parser.Next(pt.task.Wire)
+	if err != nil || n == 0 || len(cmd.Args) < 3 {
+		return nil
+	}
+	name, keys := cmd.Args[0], cmd.Args[1:]
+	if r.parts == nil { // becomes a split request of one part
+		r.keys, r.left = len(keys), 1
+		pt.keys = make([]int32, len(keys))
+		for i := range keys {
+			pt.keys[i] = int32(i)
+		}
+	}
+	parts := make([]*part, len(keys))
+	for i, key := range keys {
+		one := newPart(r)
+		one.slot, one.readOnly, one.idempotent = pt.slot, pt.readOnly, pt.idempotent
+		one.deadline, one.attempts, one.lastErr = pt.deadline, pt.attempts, pt.lastErr
+		one.task.Start = pt.task.Start
+		one.task.Wire = resp.AppendCommandBytes(nil, [][]byte{name, key})
+		one.keys = append(one.keys, pt.keys[i])
+		parts[i] = one
+	}
+	r.left += len(parts) - 1
+	kept := r.parts[:0:0]
+	for _, old := range r.parts {
+		if old != pt {
+			kept = append(kept, old)
+		}
+	}
+	r.parts = append(kept, parts...)
+	if pt != &r.one {
+		pt.recycle()
+	}
+	return parts
+}
