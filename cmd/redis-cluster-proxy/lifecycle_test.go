@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// glog's, which lasts as long as the process.
+		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+}
+
+// fakeService notes in its log when it is shut down.
+type fakeService struct {
+	name    string
+	log     *eventLog
+	fail    error         // Serve returns it at once
+	release chan struct{} // Shutdown waits for it, or for its deadline; nil: does not wait
+	entered chan struct{} // closed when Shutdown is entered; may be nil
+	down    chan struct{}
+}
+
+type eventLog struct {
+	mu     sync.Mutex
+	events []string
+}
+
+func (l *eventLog) add(event string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events = append(l.events, event)
+}
+
+func (f *fakeService) Serve() error {
+	if f.fail != nil {
+		return f.fail
+	}
+	<-f.down
+	return nil
+}
+
+func (f *fakeService) Shutdown(ctx context.Context) error {
+	defer close(f.down)
+	f.log.add(f.name)
+	if f.entered != nil {
+		close(f.entered)
+	}
+	if f.release == nil {
+		return nil
+	}
+	select {
+	case <-f.release:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func TestSignalShutsDownInReverse(t *testing.T) {
+	var log eventLog
+	var services []service
+	for _, name := range []string{"first", "second", "third"} {
+		services = append(services, &fakeService{name: name, log: &log, down: make(chan struct{})})
+	}
+	signals := make(chan os.Signal, 1)
+	signals <- syscall.SIGTERM
+	if err := serveUntil(signals, time.Minute, services); err != nil {
+		t.Errorf("serveUntil = %v", err)
+	}
+	if want := []string{"third", "second", "first"}; !slices.Equal(log.events, want) {
+		t.Errorf("shut down %v, want %v", log.events, want)
+	}
+}
+
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	s := &fakeService{log: &eventLog{}, down: make(chan struct{}), entered: make(chan struct{}), release: make(chan struct{})}
+	signals := make(chan os.Signal, 1)
+	signals <- syscall.SIGINT
+	result := make(chan error, 1)
+	go func() { result <- serveUntil(signals, time.Hour, []service{s}) }()
+	<-s.entered
+	signals <- syscall.SIGINT
+	if err := <-result; !errors.Is(err, errSecondSignal) {
+		t.Errorf("serveUntil = %v, want %v", err, errSecondSignal)
+	}
+	close(s.release)
+}
+
+func TestDrainEndsAtItsTimeout(t *testing.T) {
+	s := &fakeService{log: &eventLog{}, down: make(chan struct{}), release: make(chan struct{})}
+	signals := make(chan os.Signal, 1)
+	signals <- syscall.SIGTERM
+	if err := serveUntil(signals, time.Millisecond, []service{s}); err != nil {
+		t.Errorf("serveUntil = %v, want nil: cutting off is what was asked for", err)
+	}
+}
+
+func TestFailureTakesTheOthersDown(t *testing.T) {
+	var log eventLog
+	broken := errors.New("broken")
+	services := []service{
+		&fakeService{name: "sound", log: &log, down: make(chan struct{})},
+		&fakeService{name: "broken", log: &log, down: make(chan struct{}), fail: broken},
+	}
+	if err := serveUntil(make(chan os.Signal), time.Minute, services); !errors.Is(err, broken) {
+		t.Errorf("serveUntil = %v, want %v", err, broken)
+	}
+	if !slices.Contains(log.events, "sound") {
+		t.Error("the other service was not shut down")
+	}
+}
+
+func TestAdminServiceServesTheRegistry(t *testing.T) {
+	var g prometheus.Gatherer = newRegistry()
+	s, err := newAdminService("127.0.0.1:0", g, func() (bool, string) { return true, "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	signals := make(chan os.Signal, 1)
+	result := make(chan error, 1)
+	go func() { result <- serveUntil(signals, time.Minute, []service{s}) }()
+	for _, path := range []string{"/readyz", "/metrics", "/loglevel"} {
+		resp, err := http.Get("http://" + s.listener.Addr().String() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("GET %s = %s", path, resp.Status)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+	signals <- syscall.SIGTERM
+	if err := <-result; err != nil {
+		t.Errorf("serveUntil = %v", err)
+	}
+	if _, err := newAdminService("127.0.0.1:x", g, nil); err == nil {
+		t.Error("a wrong address was accepted")
+	}
+}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/dispatcher"
+	"redis-cluster-proxy/proxy"
+	"redis-cluster-proxy/slots"
+)
+
+// reloadGap is the least time between the beginnings of two loads of the topology.
+const reloadGap = 100 * time.Millisecond
+
+// rooms is the proxy put together.
+type rooms struct {
+	source     *slots.Cluster
+	watcher    *slots.Watcher
+	pool       *backend.Pool
+	dispatcher *dispatcher.Dispatcher
+	server     *proxy.Server
+	commands   *commandKeeper
+	listeners  []net.Listener
+}
+
+// newRooms builds the rooms and listens, so that a wrong -addr ends the start. Nothing runs yet.
+func newRooms(o options, procs int) (*rooms, error) {
+	r := &rooms{}
+	r.source = slots.NewCluster(slots.ClusterConfig{
+		Seeds: o.StartupNodes, User: o.User, Password: o.Password, ConnectTimeout: o.ConnectTimeout,
+	})
+	r.watcher = slots.NewWatcher(r.source, o.SlotsReloadInterval, reloadGap)
+	r.pool = backend.NewPool(backend.Config{
+		ConnectTimeout: o.ConnectTimeout, Lanes: o.lanes(procs), RequestTimeout: o.RequestTimeout,
+	})
+	r.dispatcher = dispatcher.New(dispatcher.Config{
+		ReadPrefer:      [...]dispatcher.ReadPrefer{dispatcher.PreferPrimary, dispatcher.PreferReplica, dispatcher.PreferReplicaIDC}[o.ReadPrefer],
+		Near:            nearTo(o.ownIDC()),
+		RejectCrossSlot: o.CrossSlot == crossSlotReject,
+		RetryIdempotent: o.RetryWrites == retryWritesIdempotent,
+		ReadYourWrites:  o.ReadYourWrites,
+		MaxRedirects:    o.MaxRedirects,
+		RedirectTimeout: o.RedirectTimeout,
+	}, r.pool, r.watcher)
+	r.server = proxy.New(proxy.Config{
+		User: o.User, Password: o.Password, RequireAuth: o.RequireAuth,
+		MaxClients: o.MaxClients, MaxBulkBytes: int(o.ProtoMaxBulkLen), MaxOutputBytes: int(o.ClientOutputBufferLimit),
+		Version: versionName(),
+	}, r.dispatcher, command.Builtin())
+	r.commands = newCommandKeeper(r.source, r.watcher, r.server)
+	for _, at := range o.Listen {
+		ln, err := net.Listen(at.Network, at.Address)
+		if err != nil {
+			r.close()
+			return nil, fmt.Errorf("-addr: %w", err)
+		}
+		r.listeners = append(r.listeners, ln)
+	}
+	return r, nil
+}
+
+// close undoes newRooms where nothing was served.
+func (r *rooms) close() {
+	for _, ln := range r.listeners {
+		_ = ln.Close()
+	}
+	r.pool.Close()
+	_ = r.source.Close()
+}
+
+// register lets the rooms' figures be scraped.
+func (r *rooms) register(registry *prometheus.Registry) {
+	_ = registry // METRICS
+}
+
+// services returns what runs, in the order of construction.
+func (r *rooms) services() []service {
+	list := []service{
+		newLoop(r.watcher.Run, r.source.Close),
+		newLoop(r.pool.Run, nil),
+		newLoop(r.dispatcher.Run, nil),
+		newLoop(r.commands.Run, nil),
+	}
+	for _, ln := range r.listeners {
+		list = append(list, listening{r.server, ln})
+	}
+	return list
+}
+
+// ready reports whether every slot has a primary.
+func (r *rooms) ready() (bool, string) {
+	n := r.dispatcher.Covered()
+	return n == slots.NumSlots, fmt.Sprintf("%d of %d slots covered", n, slots.NumSlots)
+}
+
+// status writes the page for a person who looks at this one proxy.
+func (r *rooms) status(w io.Writer) {
+	_, detail := r.ready()
+	table := r.watcher.Table()
+	fmt.Fprintf(w, "%s\n%s, epoch %d\n%d clients\n\n", versionLine(), detail, table.Epoch, r.server.Clients())
+	for _, sh := range table.Shards {
+		if sh.Primary != nil {
+			fmt.Fprintf(w, "primary %s healthy=%t\n", sh.Primary.Addr, sh.Primary.Healthy)
+		}
+		for _, n := range sh.Replicas {
+			fmt.Fprintf(w, "  replica %s healthy=%t\n", n.Addr, n.Healthy)
+		}
+	}
+	fmt.Fprintln(w)
+	nodes := r.pool.Nodes()
+	slices.SortFunc(nodes, func(a, b *backend.Node) int { return strings.Compare(a.Addr, b.Addr) })
+	for _, n := range nodes {
+		n.Describe(w)
+	}
+}
+
+// nearTo returns a function that tells whether the host of an address lies in one of the networks.
+func nearTo(networks []netip.Prefix) func(string) bool {
+	return func(addr string) bool {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return false
+		}
+		for _, ip := range addressesOf(host) {
+			for _, n := range networks {
+				if n.Contains(ip.Unmap()) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+}
+
+// lookupTimeout bounds the resolution of a node's name, which is done once per node.
+const lookupTimeout = time.Second
+
+func addressesOf(host string) []netip.Addr {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{ip}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	defer cancel()
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil
+	}
+	return ips
+}
+
+// listening is a listener of the server.
+type listening struct {
+	server *proxy.Server
+	ln     net.Listener
+}
+
+// Serve implements service.
+func (l listening) Serve() error {
+	if err := l.server.Serve(l.ln); !errors.Is(err, proxy.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown implements service.
+func (l listening) Shutdown(ctx context.Context) error { return l.server.Shutdown(ctx) }
+
+// loop is a service made of a function that runs until its context ends.
+type loop struct {
+	run    func(context.Context)
+	after  func() error // called once run has returned; may be nil
+	ctx    context.Context
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+func newLoop(run func(context.Context), after func() error) *loop {
+	l := &loop{run: run, after: after, ended: make(chan struct{})}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	return l
+}
+
+// Serve implements service.
+func (l *loop) Serve() error {
+	defer close(l.ended)
+	l.run(l.ctx)
+	if l.after != nil {
+		return l.after()
+	}
+	return nil
+}
+
+// Shutdown implements service.
+func (l *loop) Shutdown(ctx context.Context) error {
+	l.cancel()
+	select {
+	case <-l.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,106 @@
+package proxy
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/resp"
+)
+
+// handler answers a command that is the session's own.
+type handler func(s *session, row *command.Row, cmd *resp.Command) verdict
+
+// localCommands are the commands that no node is asked, by row name.
+var localCommands map[string]handler
+
+func init() { // a literal would be an initialization cycle
+	localCommands = map[string]handler{
+		"ping":   (*session).ping,
+		"echo":   (*session).echo,
+		"quit":   (*session).quit,
+		"select": (*session).selectDB,
+		"time":   (*session).time,
+		"auth":   (*session).auth,
+		"hello":  (*session).hello,
+		"reset":  (*session).reset,
+		"info":   (*session).info,
+
+		"config|get": (*session).configGet,
+
+		"client|id":       (*session).clientID,
+		"client|setname":  (*session).clientSetName,
+		"client|getname":  (*session).clientGetName,
+		"client|setinfo":  (*session).clientSetInfo,
+		"client|info":     (*session).clientInfo,
+		"client|no-evict": (*session).clientNoEvict,
+		"client|no-touch": (*session).clientNoTouch,
+		"client|reply":    (*session).clientReply,
+	}
+}
+
+// say answers with what build appends to a reply in the session's protocol.
+func (s *session) say(row *command.Row, reply []byte) verdict {
+	s.pipe.Local(row, reply)
+	return done
+}
+
+var (
+	replyOK   = []byte("+OK\r\n")
+	replyPong = []byte("+PONG\r\n")
+)
+
+func (s *session) ok(row *command.Row) verdict { return s.say(row, replyOK) }
+
+func (s *session) fail(row *command.Row, text string) verdict {
+	s.pipe.LocalError(row, text)
+	return done
+}
+
+func (s *session) ping(row *command.Row, cmd *resp.Command) verdict {
+	switch len(cmd.Args) {
+	case 1:
+		return s.say(row, replyPong)
+	case 2:
+		return s.say(row, resp.AppendBulk(nil, cmd.Args[1]))
+	}
+	return s.fail(row, "ERR wrong number of arguments for 'ping' command")
+}
+
+func (s *session) echo(row *command.Row, cmd *resp.Command) verdict {
+	return s.say(row, resp.AppendBulk(nil, cmd.Args[1]))
+}
+
+func (s *session) quit(row *command.Row, _ *resp.Command) verdict {
+	s.ok(row)
+	return stop
+}
+
+// selectDB knows one database, as CONFIG GET databases tells: a cluster has no
+// other.
+func (s *session) selectDB(row *command.Row, cmd *resp.Command) verdict {
+	switch n, err := strconv.ParseInt(string(cmd.Args[1]), 10, 32); {
+	case err != nil:
+		return s.fail(row, "ERR value is not an integer or out of range")
+	case n != 0:
+		return s.fail(row, "ERR DB index is out of range")
+	}
+	return s.ok(row)
+}
+
+func (s *session) time(row *command.Row, _ *resp.Command) verdict {
+	now := time.Now()
+	b := resp.AppendArrayHeader(nil, 2)
+	b = resp.AppendBulkString(b, strconv.FormatInt(now.Unix(), 10))
+	b = resp.AppendBulkString(b, strconv.Itoa(now.Nanosecond()/1000))
+	return s.say(row, b)
+}
+
+// proto returns the protocol of the session's replies.
+func (s *session) proto() resp.Proto { return s.profile.Proto }
+
+// is reports whether arg is word in any case.
+func is(arg []byte, word string) bool {
+	return len(arg) == len(word) && strings.EqualFold(string(arg), word)
+}

@@ -1,0 +1,220 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/golang/glog"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/dispatcher"
+)
+
+// Config is a Server's settings.
+type Config struct {
+	// User and Password are what a client that did not authenticate acts as.
+	User, Password string
+	// RequireAuth answers NOAUTH to a client that did not authenticate.
+	RequireAuth bool
+	// MaxClients is how many clients may be connected; 0 means any number.
+	MaxClients int
+	// MaxBulkBytes is the longest argument of a command. Zero means 512 MiB.
+	MaxBulkBytes int
+	// MaxOutputBytes is how much a client may leave unread before it is
+	// closed. Zero means any amount.
+	MaxOutputBytes int
+	// Version is the proxy's own version, for INFO.
+	Version string
+}
+
+// Server is the proxy as its clients see it.
+type Server struct {
+	// Set at construction.
+	cfg     Config
+	d       *dispatcher.Dispatcher
+	started time.Time
+
+	table         atomic.Pointer[command.Table]
+	serverVersion atomic.Pointer[string]
+
+	lastID   atomic.Uint64
+	accepted atomic.Uint64
+	refused  atomic.Uint64
+	aborted  atomic.Uint64 // clients closed for what they left unread
+
+	mu sync.Mutex
+	// Guarded by mu.
+	listeners map[net.Listener]struct{}
+	sessions  map[*session]struct{}
+	closing   bool
+
+	ending sync.WaitGroup // sessions
+}
+
+// New makes a Server that dispatches to d and knows the commands of table. It
+// starts nothing.
+func New(cfg Config, d *dispatcher.Dispatcher, table *command.Table) *Server {
+	s := &Server{
+		cfg: cfg, d: d, started: time.Now(),
+		listeners: make(map[net.Listener]struct{}),
+		sessions:  make(map[*session]struct{}),
+	}
+	s.SetTable(table)
+	s.SetServerVersion("7.0.0")
+	return s
+}
+
+// SetTable replaces the command table. Safe at any time.
+func (s *Server) SetTable(t *command.Table) { s.table.Store(t) }
+
+// SetServerVersion sets the version of Redis that HELLO and INFO tell. Safe at
+// any time.
+func (s *Server) SetServerVersion(v string) { s.serverVersion.Store(&v) }
+
+// ErrServerClosed is what Serve returns after Shutdown.
+var ErrServerClosed = errors.New("proxy: server closed")
+
+// Serve accepts clients from ln, which it closes, until Shutdown or an error
+// that is not temporary.
+func (s *Server) Serve(ln net.Listener) error {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		_ = ln.Close()
+		return ErrServerClosed
+	}
+	s.listeners[ln] = struct{}{}
+	s.mu.Unlock()
+	defer s.forgetListener(ln)
+	return s.acceptLoop(ln)
+}
+
+func (s *Server) forgetListener(ln net.Listener) {
+	s.mu.Lock()
+	delete(s.listeners, ln)
+	s.mu.Unlock()
+	_ = ln.Close()
+}
+
+func (s *Server) acceptLoop(ln net.Listener) error {
+	wait := time.Duration(0)
+	for {
+		nc, err := ln.Accept()
+		switch {
+		case err == nil:
+			wait = 0
+			s.start(nc, ln)
+		case s.isClosing() || errors.Is(err, net.ErrClosed):
+			return ErrServerClosed
+		default: // out of descriptors, or a client that was gone at once
+			if wait == 0 {
+				glog.Warningf("accept: %v", err)
+			}
+			wait = min(max(2*wait, 5*time.Millisecond), time.Second)
+			time.Sleep(wait)
+		}
+	}
+}
+
+// start makes a session of an accepted connection.
+func (s *Server) start(nc net.Conn, ln net.Listener) {
+	s.accepted.Add(1)
+	sess := newSession(s, nc)
+	s.mu.Lock()
+	full := s.cfg.MaxClients > 0 && len(s.sessions) >= s.cfg.MaxClients
+	if full || s.closing {
+		s.mu.Unlock()
+		s.refused.Add(1)
+		if full {
+			_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
+			_, _ = nc.Write([]byte("-ERR max number of clients reached\r\n"))
+		}
+		sess.pipe.Close()
+		_ = nc.Close()
+		return
+	}
+	s.sessions[sess] = struct{}{}
+	s.ending.Add(1)
+	s.mu.Unlock()
+	go sess.readLoop()
+}
+
+// end forgets a session.
+func (s *Server) end(sess *session) {
+	s.mu.Lock()
+	delete(s.sessions, sess)
+	s.mu.Unlock()
+	s.ending.Done()
+}
+
+func (s *Server) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+// Shutdown stops accepting and reading, lets what is under way answer, and
+// closes each client when it has its replies. When ctx ends first, it closes
+// the rest at once and returns ctx's error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.closing = true
+	for ln := range s.listeners {
+		_ = ln.Close()
+	}
+	for sess := range s.sessions {
+		sess.conn.StopReading()
+	}
+	s.mu.Unlock()
+
+	done := make(chan struct{})
+	go s.awaitSessions(done)
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	left := len(s.sessions)
+	for sess := range s.sessions {
+		sess.conn.Abort()
+	}
+	s.mu.Unlock()
+	glog.Warningf("shutdown: closed %d clients with requests under way", left)
+	<-done
+	return ctx.Err()
+}
+
+func (s *Server) awaitSessions(done chan<- struct{}) {
+	s.ending.Wait()
+	close(done)
+}
+
+// Clients returns how many clients are connected.
+func (s *Server) Clients() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions)
+}
+
+// defaultProfile is that of a client that did not authenticate.
+func (s *Server) defaultProfile() backend.Profile {
+	return backend.Profile{User: s.cfg.User, Password: s.cfg.Password}
+}
+
+// port returns the port of the first TCP listener, 0 if there is none.
+func (s *Server) port() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for ln := range s.listeners {
+		if addr, ok := ln.Addr().(*net.TCPAddr); ok {
+			return addr.Port
+		}
+	}
+	return 0
+}

@@ -1,0 +1,235 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"github.com/golang/glog"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/dispatcher"
+	"redis-cluster-proxy/internal/netio"
+	"redis-cluster-proxy/resp"
+)
+
+// maxBacklog is how many bytes of replies a client may leave unread before
+// its requests have to wait.
+const maxBacklog = 1 << 20
+
+// firstRead bounds what is set aside for an argument before its bytes come; it
+// grows fourfold with them.
+const firstRead = 64 << 10
+
+// session is one client. It is the netio.Handler of the client's connection
+// and the dispatcher.Sink of its replies.
+type session struct {
+	// Set at construction.
+	srv  *Server
+	id   uint64
+	conn *netio.Conn
+	pipe *dispatcher.Pipeline
+	born time.Time
+
+	// Owned by readLoop.
+	parser  resp.CommandParser
+	in      netio.Input
+	profile backend.Profile
+	authed  bool // AUTH succeeded, or is not required
+	mute    muting
+	waiting func() bool  // what a verification will do once it is known; see verify.go
+	stopped bool         // no command is read any more
+	last    *command.Row // the last command, for CLIENT INFO
+	lastAt  time.Time
+	name    string
+	libName string
+	libVer  string
+	noEvict bool
+}
+
+func newSession(srv *Server, nc net.Conn) *session {
+	s := &session{srv: srv, id: srv.lastID.Add(1), born: time.Now()}
+	s.conn = netio.NewConn(nc, s)
+	s.profile = srv.defaultProfile()
+	s.profile.Proto = resp.RESP2
+	s.pipe = dispatcher.NewPipeline(srv.d, s, uint32(s.id), s.profile)
+	s.resetAuth()
+	return s
+}
+
+// resetAuth puts the session where a client starts.
+func (s *session) resetAuth() {
+	s.setAuthed(!s.srv.cfg.RequireAuth)
+}
+
+func (s *session) setAuthed(ok bool) {
+	s.authed = ok
+	s.parser.Limits = resp.UnauthenticatedLimits()
+	if ok {
+		s.parser.Limits = resp.Limits{MaxBulkBytes: s.srv.cfg.MaxBulkBytes}
+	}
+}
+
+// readLoop serves the client until it leaves, and then until what is under way
+// is answered and written.
+func (s *session) readLoop() {
+	defer s.srv.end(s)
+	err := s.conn.Serve()
+	if err == nil || errors.Is(err, io.EOF) {
+		for (s.pipe.Busy() || s.conn.Backlogged(0)) && s.conn.Wait() {
+		}
+	}
+	s.pipe.Close()
+	s.conn.Close()
+	s.in.Release()
+}
+
+// ReadBuffer implements netio.Handler.
+func (s *session) ReadBuffer() []byte {
+	return s.in.Room(min(s.parser.Need(), max(firstRead, 4*s.in.Len())))
+}
+
+// Arrived implements netio.Handler.
+func (s *session) Arrived(n int) netio.Action {
+	s.in.Filled(n)
+	return s.run()
+}
+
+// Resumed implements netio.Handler.
+func (s *session) Resumed() netio.Action {
+	if s.waiting != nil {
+		if s.pipe.Busy() {
+			return netio.Pause
+		}
+		if apply := s.waiting; !apply() {
+			return netio.Pause
+		}
+	}
+	return s.run()
+}
+
+// Quiet implements netio.Handler.
+func (s *session) Quiet() { s.in.Rest() }
+
+// Append implements dispatcher.Sink.
+func (s *session) Append(reply []byte) { s.conn.Append(reply) }
+
+// AppendChunk implements dispatcher.Sink.
+func (s *session) AppendChunk(reply []byte, chunk *backend.Chunk) { s.conn.AppendChunk(reply, chunk) }
+
+// Flush implements dispatcher.Sink.
+func (s *session) Flush() {
+	if left := s.conn.Flush(); left > 0 && s.srv.cfg.MaxOutputBytes > 0 && left > s.srv.cfg.MaxOutputBytes {
+		if s.conn.Abort() {
+			s.srv.aborted.Add(1)
+			glog.Warningf("client %d %s closed: it left %d bytes of replies unread", s.id, s.conn.NetConn().RemoteAddr(), left)
+		}
+	}
+}
+
+// Wake implements dispatcher.Sink.
+func (s *session) Wake() { s.conn.Resume() }
+
+// run handles the commands that have arrived and flushes what they touched.
+func (s *session) run() netio.Action {
+	s.pipe.Begin(backend.Now())
+	act := s.parse()
+	s.pipe.Flush()
+	if act == netio.Continue && s.conn.Backlogged(maxBacklog) {
+		act = netio.Pause
+	}
+	if s.stopped {
+		return netio.Stop
+	}
+	return act
+}
+
+// verdict is what a handler says about its command.
+type verdict uint8
+
+const (
+	done  verdict = iota // answered, or dispatched
+	retry                // not now: call again when the Pipeline is empty
+	wait                 // taken; the next command when the Pipeline is empty
+	stop                 // the last one
+)
+
+// parse handles commands until there is no whole one left, or the session has
+// to wait.
+func (s *session) parse() netio.Action {
+	for s.in.Len() > 0 {
+		if s.pipe.Full() {
+			return netio.Pause
+		}
+		cmd, n, err := s.parser.Next(s.in.Bytes())
+		if err != nil {
+			s.protocolError(err)
+			return netio.Stop
+		}
+		if n == 0 {
+			break
+		}
+		v := done
+		if len(cmd.Args) > 0 {
+			s.mute.next(s.pipe)
+			v = s.handle(&cmd)
+		}
+		if v == retry {
+			s.mute.again()
+			return netio.Pause
+		}
+		s.in.Consume(n)
+		switch {
+		case v == stop:
+			s.stopped = true
+			return netio.Stop
+		case v == wait && (s.waiting != nil || s.pipe.Busy()):
+			return netio.Pause
+		}
+	}
+	return netio.Continue
+}
+
+// protocolError answers a stream that is not RESP, and ends the session.
+func (s *session) protocolError(err error) {
+	s.stopped = true
+	if errors.Is(err, resp.ErrCrossProtocol) {
+		glog.Warningf("client %d %s closed: %v", s.id, s.conn.NetConn().RemoteAddr(), err)
+		return
+	}
+	s.pipe.LocalError(nil, "ERR "+err.Error())
+}
+
+// handle answers or dispatches one command.
+func (s *session) handle(cmd *resp.Command) verdict {
+	row, err := s.srv.table.Load().Lookup(cmd.Args)
+	if err != nil {
+		s.pipe.LocalError(nil, err.Error())
+		return done
+	}
+	if !s.authed && !row.Flags.Has(command.FlagNoAuth) {
+		s.pipe.LocalError(row, "NOAUTH Authentication required.")
+		return done
+	}
+	s.last = row
+	if row.KeyArg != 0 && row.Flags&plainMask == 0 { // the hot path
+		return s.dispatch(row, cmd)
+	}
+	if f := localCommands[row.Name]; f != nil {
+		return f(s, row, cmd)
+	}
+	if text := refusal(row, cmd.Args); text != "" {
+		s.pipe.LocalError(row, text)
+		return done
+	}
+	return s.dispatch(row, cmd)
+}
+
+func (s *session) dispatch(row *command.Row, cmd *resp.Command) verdict {
+	if s.pipe.Dispatch(row, cmd, s.in.Chunk()) {
+		return wait
+	}
+	return done
+}

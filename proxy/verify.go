@@ -1,0 +1,85 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/golang/glog"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/dispatcher"
+	"redis-cluster-proxy/resp"
+)
+
+// verification asks a node whether it accepts a profile (AUTH, HELLO with
+// AUTH). The command keeps its place in the order meanwhile, and the session
+// reads on only when the answer is known: what follows depends on it.
+type verification struct {
+	s       *session
+	place   dispatcher.Place
+	profile backend.Profile
+	reply   []byte // if the profile is accepted
+	apply   func() // likewise; called by readLoop
+	outcome atomic.Pointer[error]
+}
+
+// verify starts a verification. The Pipeline must be empty. On success the
+// session gets the profile and apply is called.
+func (s *session) verify(row *command.Row, profile backend.Profile, reply []byte, apply func()) verdict {
+	v := &verification{s: s, place: s.pipe.Reserve(row), profile: profile, reply: reply, apply: apply}
+	s.waiting = v.settle
+	go v.ask()
+	return wait
+}
+
+// ask runs beside the session. Its answer wakes the session up.
+func (v *verification) ask() {
+	err := v.s.srv.verifyProfile(context.Background(), uint32(v.s.id), v.profile)
+	v.outcome.Store(&err)
+	reply := v.reply
+	if err != nil {
+		reply = resp.AppendError(nil, err.Error())
+	}
+	v.s.pipe.Answer(v.place, reply)
+	v.s.conn.Resume()
+}
+
+// settle is called by readLoop; false if the answer is not known yet.
+func (v *verification) settle() bool {
+	err := v.outcome.Load()
+	if err == nil {
+		return false
+	}
+	s := v.s
+	s.waiting = nil
+	if *err == nil {
+		s.profile = v.profile
+		s.pipe.SetProfile(s.profile)
+		v.apply()
+	}
+	return true
+}
+
+var errNoNode = errors.New("CLUSTERDOWN no node of the cluster can be reached")
+
+// verifyProfile asks any node; the error's text is for the client.
+func (s *Server) verifyProfile(ctx context.Context, seed uint32, profile backend.Profile) error {
+	var err error
+	for attempt := range uint32(3) {
+		node := s.d.AnyNode(seed + attempt)
+		if node == nil {
+			return errNoNode
+		}
+		if err = s.d.Pool().Verify(ctx, node, profile); err == nil {
+			return nil
+		}
+		refused := (*backend.HandshakeError)(nil)
+		if errors.As(err, &refused) {
+			return refused
+		}
+	}
+	glog.Warningf("no node could verify a client's credentials: %v", err)
+	return errNoNode
+}
