@@ -56,12 +56,11 @@ type TaskRunner struct {
 	draining bool  // closes when the queue is empty
 	link     *link // set in stateUp
 	queue    fifo
-	pending  uint32 // how many of the newest entries may not be flushed yet
-	gathered int    // bytes of those
-	offset   int64  // bytes appended to the link
-	rtt      int64  // smoothed round trip of a flush that found the lane idle, ns
-	idleAt   int64  // when such a flush was done, 0 when its first reply is in
-	flushed  int64  // when the last flush was done, by Now
+	pending  uint32      // how many of the newest entries are not flushed
+	out      netio.Batch // the bytes of those
+	offset   int64       // bytes of this link's stream so far
+	rtt      int64       // smoothed round trip of a flush that found the lane idle, ns
+	idleAt   int64       // when such a flush was done, 0 when its first reply is in
 	stats    LaneStats
 }
 
@@ -95,24 +94,23 @@ func (r *TaskRunner) Enqueue(t *Task) bool {
 	return true
 }
 
-// appendLocked gives the task's bytes to the link and queues what it owes.
+// appendLocked gathers the task's bytes and queues what it owes.
 func (r *TaskRunner) appendLocked(t *Task) {
 	begin := r.offset
 	if t.Asking {
-		r.link.conn.Append(asking)
+		r.out.Append(asking)
 		r.offset += int64(len(asking))
 		r.queue.push(entry{begin: begin})
 		r.pending++
 	}
 	if t.WireChunk != nil {
-		r.link.conn.AppendChunk(t.Wire, t.WireChunk)
+		r.out.AppendChunk(t.Wire, t.WireChunk)
 	} else {
-		r.link.conn.Append(t.Wire)
+		r.out.Append(t.Wire)
 	}
 	r.offset += int64(len(t.Wire))
 	r.queue.push(entry{task: t, begin: begin})
 	r.pending++
-	r.gathered += int(r.offset - begin)
 }
 
 // Flush lets what was enqueued be written, now or when the lane's clock says so.
@@ -125,13 +123,14 @@ func (r *TaskRunner) Flush() {
 	}
 }
 
-// dueLocked returns the connection to flush, or nil when it is not time yet.
+// dueLocked queues what has gathered and returns the connection to flush, or
+// nil when it is not time yet.
 func (r *TaskRunner) dueLocked() *netio.Conn {
 	if r.pending == 0 || r.state != stateUp {
 		return nil
 	}
 	flying := r.queue.size - r.pending
-	if 2*r.pending < flying && r.gathered < maxGather && r.rtt < selfClockRTT {
+	if 2*r.pending < flying && r.out.Len() < maxGather && r.rtt < selfClockRTT {
 		return nil
 	}
 	now := Now()
@@ -141,7 +140,8 @@ func (r *TaskRunner) dueLocked() *netio.Conn {
 	if flying == 0 {
 		r.idleAt = now
 	}
-	r.pending, r.gathered, r.flushed = 0, 0, now
+	r.pending = 0
+	r.link.conn.Queue(&r.out)
 	return r.link.conn
 }
 
@@ -217,6 +217,6 @@ func (r *TaskRunner) expire(limit int64) {
 
 func flushNow(f Flusher) {
 	if f != nil {
-		f.Flush()
+		f.Flush(false)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 
 	"redis-cluster-proxy/internal/netio"
 	"redis-cluster-proxy/resp"
@@ -52,7 +53,7 @@ func (r *TaskRunner) serveLoop() {
 func (r *TaskRunner) start(l *link) {
 	r.mu.Lock()
 	r.state, r.link = stateUp, l
-	r.offset, r.pending, r.gathered, r.idleAt = 0, 0, 0, 0
+	r.offset, r.pending, r.idleAt = 0, 0, 0
 	r.stats.Connects++
 	waiting := r.queue
 	r.queue = fifo{}
@@ -93,7 +94,8 @@ func (r *TaskRunner) end(l *link, cause error) {
 	}
 	r.link = nil
 	left := r.queue
-	r.queue, r.pending, r.gathered = fifo{}, 0, 0
+	r.queue, r.pending = fifo{}, 0
+	r.out.Drop()
 	r.mu.Unlock()
 
 	r.node.noteLoss(cause)
@@ -182,17 +184,15 @@ func (l *link) take(count int) (owed []entry, err error) {
 			l.owed[i] = entry{}
 			continue
 		}
-		if r.queue.size == 0 {
+		if r.queue.size == r.pending {
 			return l.owed[:i], errUnasked
 		}
 		e := r.queue.pop()
 		if e.task != nil {
-			r.stats.note(now-sentAt(e.sent, r.flushed), now-e.task.Start, first == '-')
+			r.stats.note(now-e.sent, now-e.task.Start, first == '-')
 		}
 		l.owed[i] = e
 	}
-	// What gathered while a flush was under way may have gone with it.
-	r.pending = min(r.pending, r.queue.size)
 	r.measureLocked(now)
 	return l.owed[:count], nil
 }
@@ -209,11 +209,25 @@ func (l *link) flush() {
 	if conn != nil {
 		conn.Flush()
 	}
-	for i, f := range l.touched {
-		f.Flush()
-		l.touched[i] = nil
+	l.touched = flushEach(l.touched, true)
+	if len(l.touched) > 0 {
+		// Those wait for other lanes as well, which may be about to run:
+		// one write to the client instead of several.
+		runtime.Gosched()
+		l.touched = flushEach(l.touched, false)
 	}
-	l.touched = l.touched[:0]
+}
+
+// flushEach returns those that put it off.
+func flushEach(list []Flusher, patient bool) []Flusher {
+	left := list[:0]
+	for _, f := range list {
+		if !f.Flush(patient) {
+			left = append(left, f)
+		}
+	}
+	clear(list[len(left):])
+	return left
 }
 
 // Quiet implements netio.Handler.
@@ -279,13 +293,4 @@ func shakeHands(nc net.Conn, p Profile) error {
 		}
 	}
 	return nil
-}
-
-// sentAt is when an entry was written: its own time, or, if it went along with
-// an earlier flush before it was marked, that of the last one.
-func sentAt(own, last int64) int64 {
-	if own != 0 {
-		return own
-	}
-	return last
 }

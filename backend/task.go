@@ -40,7 +40,12 @@ type Handler interface {
 
 // Flusher is what a Handler returns to be called once the lane has handled
 // all that had arrived, or nil. Output gathers until then.
-type Flusher interface{ Flush() }
+type Flusher interface {
+	// Flush sends on what gathered. If patient is set and more is about to
+	// come, it may leave that to a later call and return false; it will be called
+	// again without it, soon.
+	Flush(patient bool) bool
+}
 
 // LostError tells why a task has no reply.
 type LostError struct {

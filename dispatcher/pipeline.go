@@ -15,7 +15,9 @@ type Sink interface {
 	Append(reply []byte)
 	// AppendChunk gathers reply, a part of chunk, retaining chunk.
 	AppendChunk(reply []byte, chunk *backend.Chunk)
-	// Flush sends what has gathered. It is called from any goroutine.
+	// Commit settles that what has gathered is what the next Flush sends.
+	Commit()
+	// Flush sends what was committed. It is called from any goroutine.
 	Flush()
 	// Wake says that what WakeAt waited for has come.
 	Wake()
@@ -162,9 +164,11 @@ func (p *Pipeline) Reserve(row *command.Row) Place {
 func (p *Pipeline) Answer(at Place, reply []byte) {
 	p.mu.Lock()
 	p.finishLocked(at.r, reply, nil)
-	p.dirty = false
+	dirty := p.commitLocked()
 	p.mu.Unlock()
-	p.sink.Flush()
+	if dirty {
+		p.sink.Flush()
+	}
 }
 
 // Flush sends on what was dispatched and answered since the last time.
@@ -175,24 +179,41 @@ func (p *Pipeline) Flush() {
 	}
 	p.touched = p.touched[:0]
 	p.mu.Lock()
-	dirty := p.dirty
-	p.dirty = false
+	dirty := p.commitLocked()
 	p.mu.Unlock()
 	if dirty {
 		p.sink.Flush()
 	}
 }
 
+// commitLocked reports whether there is something to flush.
+func (p *Pipeline) commitLocked() bool {
+	if !p.dirty {
+		return false
+	}
+	p.dirty = false
+	p.sink.Commit()
+	return true
+}
+
 // output is the Pipeline as lanes flush it.
 type output Pipeline
 
-// Flush implements backend.Flusher.
-func (o *output) Flush() {
+// Flush implements backend.Flusher. It is patient while requests are under
+// way.
+func (o *output) Flush(patient bool) bool {
 	p := (*Pipeline)(o)
 	p.mu.Lock()
-	p.dirty = false
+	if patient && p.dirty && p.head != p.tail {
+		p.mu.Unlock()
+		return false
+	}
+	dirty := p.commitLocked()
 	p.mu.Unlock()
-	p.sink.Flush()
+	if dirty {
+		p.sink.Flush()
+	}
+	return true
 }
 
 // Close says that the client is gone: what is under way is finished in

@@ -117,8 +117,7 @@ func (p *Pipeline) advance(slot uint16, now bool) {
 		h.waiting[0].notBefore = 0
 	}
 	lanes := p.advanceLocked(slot, nil)
-	dirty := p.dirty
-	p.dirty = false
+	dirty := p.commitLocked()
 	p.mu.Unlock()
 	for _, lane := range lanes {
 		lane.Flush()

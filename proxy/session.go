@@ -33,6 +33,9 @@ type session struct {
 	pipe *dispatcher.Pipeline
 	born time.Time
 
+	// Guarded by the Pipeline's lock.
+	out netio.Batch
+
 	// Owned by readLoop.
 	parser  resp.CommandParser
 	in      netio.Input
@@ -78,12 +81,22 @@ func (s *session) readLoop() {
 	defer s.srv.end(s)
 	err := s.conn.Serve()
 	if err == nil || errors.Is(err, io.EOF) {
-		for (s.pipe.Busy() || s.conn.Backlogged(0)) && s.conn.Wait() {
+		for s.unfinished() && s.conn.Wait() {
 		}
 	}
 	s.pipe.Close()
 	s.conn.Close()
 	s.in.Release()
+}
+
+// unfinished reports whether requests are under way or replies unwritten. If
+// so, the connection will be resumed when that may have changed.
+func (s *session) unfinished() bool {
+	if s.pipe.Busy() {
+		return true
+	}
+	s.pipe.Flush()
+	return s.conn.Backlogged(0)
 }
 
 // ReadBuffer implements netio.Handler.
@@ -114,10 +127,13 @@ func (s *session) Resumed() netio.Action {
 func (s *session) Quiet() { s.in.Rest() }
 
 // Append implements dispatcher.Sink.
-func (s *session) Append(reply []byte) { s.conn.Append(reply) }
+func (s *session) Append(reply []byte) { s.out.Append(reply) }
 
 // AppendChunk implements dispatcher.Sink.
-func (s *session) AppendChunk(reply []byte, chunk *backend.Chunk) { s.conn.AppendChunk(reply, chunk) }
+func (s *session) AppendChunk(reply []byte, chunk *backend.Chunk) { s.out.AppendChunk(reply, chunk) }
+
+// Commit implements dispatcher.Sink.
+func (s *session) Commit() { s.conn.Queue(&s.out) }
 
 // Flush implements dispatcher.Sink.
 func (s *session) Flush() {

@@ -38,7 +38,7 @@ type Handler interface {
 	Quiet()
 }
 
-// Conn is one driven connection. Append, AppendChunk, Flush, Resume and Abort
+// Conn is one driven connection. Queue, Flush, Resume and Abort
 // are safe for concurrent use; Serve is called once, and its caller closes the
 // Conn after it.
 type Conn struct {

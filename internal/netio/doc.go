@@ -13,8 +13,8 @@
 // instance watches every such socket (hangup_linux.go). Other streams (TLS, other
 // systems) are read in the ordinary way.
 //
-// Writing. Append and AppendChunk gather; Flush writes what has gathered with
-// non-blocking system calls. Only when the socket is full does a goroutine
+// Writing. Output gathers in a Batch of the caller's; Queue hands it over, and
+// Flush writes it with non-blocking system calls. Only when the socket is full does a goroutine
 // start, which writes the rest and ends.
 //
 // The package does not frame, parse, time out or reconnect.

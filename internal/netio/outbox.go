@@ -7,35 +7,11 @@ import (
 	"syscall"
 )
 
-// keepOutBytes is the largest output buffer that is pooled.
-const keepOutBytes = 64 << 10
-
-// outBuf is a pooled output buffer.
-type outBuf struct{ b []byte }
-
-var outPool = sync.Pool{New: func() any { return &outBuf{b: make([]byte, 0, 4<<10)} }}
-
-// chunkRef is a stretch of someone else's chunk that follows the first at
-// bytes of the batch's own buffer.
-type chunkRef struct {
-	at    int
-	b     []byte
-	chunk *Chunk
-}
-
-// batch is output in order: own bytes with references put in between.
-type batch struct {
-	buf  *outBuf // nil: no own bytes
-	refs []chunkRef
-	size int // bytes in all, own and referenced
-}
-
 // outbox gathers output and writes it. It is part of Conn.
 type outbox struct {
 	wmu sync.Mutex
 	// Guarded by wmu.
-	gather  batch // not yet handed to the socket
-	flush   bool  // gather is to be written by whoever is writing
+	gather  Batch // queued, not yet handed to the socket
 	writing bool  // one goroutine owns the rest of this struct's fields below
 	written int64 // bytes that the socket has taken since the beginning
 	unsent  int   // bytes of the current batch that it has not taken yet
@@ -43,7 +19,7 @@ type outbox struct {
 	err     error // the first write error; output is dropped from then on
 
 	// Owned by whoever set writing.
-	current batch
+	current Batch
 	vec     net.Buffers // what is left of current
 	vecBase net.Buffers // vec's array, to be used again
 	block   bool        // writeFn parks when the socket is full
@@ -52,40 +28,21 @@ type outbox struct {
 	errno   syscall.Errno
 }
 
-// Append gathers a copy of b. Nothing is written before Flush.
-func (c *Conn) Append(b []byte) {
+// Queue takes over what is in b, which is empty then. Nothing is written before
+// Flush. The order of Queue's calls is the order on the wire.
+func (c *Conn) Queue(b *Batch) {
 	c.wmu.Lock()
 	if c.err == nil {
-		g := &c.gather
-		if g.buf == nil {
-			g.buf = outPool.Get().(*outBuf)
-		}
-		g.buf.b = append(g.buf.b, b...)
-		g.size += len(b)
+		b.moveTo(&c.gather)
+	} else {
+		b.Drop()
 	}
 	c.wmu.Unlock()
 }
 
-// AppendChunk gathers b, a part of chunk, without copying it: the chunk is
-// retained until b is written or dropped.
-func (c *Conn) AppendChunk(b []byte, chunk *Chunk) {
-	c.wmu.Lock()
-	if c.err == nil {
-		g := &c.gather
-		at := 0
-		if g.buf != nil {
-			at = len(g.buf.b)
-		}
-		chunk.Retain()
-		g.refs = append(g.refs, chunkRef{at: at, b: b, chunk: chunk})
-		g.size += len(b)
-	}
-	c.wmu.Unlock()
-}
-
-// Backlogged reports whether more than limit bytes are gathered and not yet
-// taken by the socket. If so, Resume will be called when nothing is left; the caller
-// relies on whoever gathered the bytes to flush them.
+// Backlogged reports whether more than limit bytes are queued and not yet taken
+// by the socket. If so, Resume will be called when nothing is left; whoever queued
+// the bytes is relied on to flush them.
 func (c *Conn) Backlogged(limit int) bool {
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
@@ -103,8 +60,8 @@ func (c *Conn) Written() int64 {
 	return c.written
 }
 
-// Flush writes what has gathered, as far as the socket takes it at once; a
-// goroutine writes the rest. What is gathered while another Flush is writing is
+// Flush writes what was queued, as far as the socket takes it at once; a
+// goroutine writes the rest. What is queued while another Flush is writing is
 // written by that one. An error ends the output for good and aborts the Conn.
 // It returns how many bytes are left to write.
 func (c *Conn) Flush() (left int) {
@@ -114,7 +71,6 @@ func (c *Conn) Flush() (left int) {
 		c.wmu.Unlock()
 		return left
 	}
-	c.flush = true
 	if c.writing {
 		left = c.gather.size + c.unsent
 		c.wmu.Unlock()
@@ -161,37 +117,14 @@ func (c *Conn) endWriting() {
 // takeLocked moves what has gathered into current; false if there is nothing
 // to write.
 func (c *Conn) takeLocked() bool {
-	if !c.flush || c.gather.size == 0 || c.err != nil {
-		c.flush = false
+	if c.gather.size == 0 || c.err != nil {
 		return false
 	}
-	c.flush = false
-	refs := c.current.refs
-	c.current, c.gather = c.gather, batch{refs: refs[:0]}
+	c.current, c.gather = c.gather, c.current
 	c.unsent = c.current.size
 	c.vec = c.current.vector(c.vecBase[:0])
 	c.vecBase = c.vec
 	return true
-}
-
-// vector appends the batch's stretches, in order, to vec.
-func (b *batch) vector(vec net.Buffers) net.Buffers {
-	var own []byte
-	if b.buf != nil {
-		own = b.buf.b
-	}
-	from := 0
-	for _, r := range b.refs {
-		if r.at > from {
-			vec = append(vec, own[from:r.at])
-			from = r.at
-		}
-		vec = append(vec, r.b)
-	}
-	if len(own) > from {
-		vec = append(vec, own[from:])
-	}
-	return vec
 }
 
 // writeSome writes as much of vec as the socket takes; with block it waits
@@ -257,7 +190,7 @@ func (c *Conn) settleLocked() {
 		c.failLocked(os.NewSyscallError("write", c.errno))
 	}
 	if c.unsent == 0 {
-		c.current.release()
+		c.current.Drop()
 		c.vec = nil
 		if cap(c.vecBase) > 64 {
 			c.vecBase = nil
@@ -271,28 +204,7 @@ func (c *Conn) failLocked(err error) {
 		c.err = err
 	}
 	c.unsent = 0
-	c.gather.release()
-	c.flush = false
-}
-
-// release gives the batch's buffers back and empties it.
-func (b *batch) release() {
-	if b.buf != nil {
-		if cap(b.buf.b) <= keepOutBytes {
-			b.buf.b = b.buf.b[:0]
-			outPool.Put(b.buf)
-		}
-		b.buf = nil
-	}
-	for i := range b.refs {
-		b.refs[i].chunk.Release()
-		b.refs[i] = chunkRef{}
-	}
-	b.refs = b.refs[:0]
-	if cap(b.refs) > 64 {
-		b.refs = nil
-	}
-	b.size = 0
+	c.gather.Drop()
 }
 
 // writeLoop owns the output while the socket is full, or, the ordinary way, for

@@ -1,0 +1,66 @@
+# Everything a developer runs. "make" alone builds the proxy; "make help" lists the rest.
+
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+BINARY    := bin/redis-cluster-proxy
+GOLANGCI  ?= go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+# One package at a time: many of them start real clusters, whose timeouts want a core to themselves.
+TESTFLAGS ?= -race -p 1 -timeout 10m
+FUZZTIME  ?= 10s
+# The version is stamped above, and asking git fails in a tree that belongs to another user, as CI's often does.
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
+SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
+
+.PHONY: all help test lint fuzz bench demo generate clean redis compiler
+
+all: ## build bin/redis-cluster-proxy: static, version stamped
+	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BINARY) ./cmd/redis-cluster-proxy
+
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: redis compiler ## run all tests under the race detector (TESTFLAGS), installing what they need
+	go build -race ./...
+	go test $(TESTFLAGS) ./...
+
+lint: ## gofmt, go vet and golangci-lint (GOLANGCI)
+	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then echo "not formatted by gofmt:"; echo "$$files"; exit 1; fi
+	go vet ./...
+	$(GOLANGCI) run
+
+fuzz: ## run every fuzz target for FUZZTIME
+	@listed=$$(go test -list '^Fuzz' ./...) || { echo "$$listed"; exit 1; }; \
+	targets=$$(echo "$$listed" | awk '/^Fuzz/ { f[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2 ":" f[i]; n = 0 }'); \
+	[ -n "$$targets" ] || { echo "no fuzz targets found"; exit 1; }; \
+	for t in $$targets; do \
+		echo "== $$t"; go test -run '^$$' -fuzz "^$${t##*:}\$$" -fuzztime $(FUZZTIME) "$${t%:*}" || exit 1; \
+	done
+
+bench: all redis ## compare with other proxies: BENCH_TARGETS="ours=127.0.0.1:8088 other=...", BENCHFLAGS=-help
+	go build -o bin/bench ./internal/bench
+	bin/bench $(BENCHFLAGS)
+
+demo: all redis ## run a real cluster with the proxy in front until Ctrl-C
+	@go build -o bin/demo ./internal/demo
+	@exec bin/demo $(DEMOFLAGS)
+
+generate: ## make generated sources anew
+	go generate ./...
+
+clean: ## remove what was built
+	rm -rf bin
+
+redis: # redis-server, redis-cli and redis-benchmark from the distribution
+	@$(call install,redis-server redis-cli redis-benchmark,redis-server redis-tools)
+
+compiler: # the race detector needs cgo
+	@$(call install,gcc,gcc libc6-dev)
+
+# install PROGRAMS,PACKAGES: nothing happens if all the programs are there; nothing is asked.
+define install
+	missing=; for p in $(1); do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
+	[ -z "$$missing" ] && exit 0; \
+	command -v apt-get >/dev/null || { echo "missing:$$missing. There is no apt-get here: please install them ($(2))."; exit 1; }; \
+	if [ -n "$(SUDO)" ] && ! $(SUDO) true 2>/dev/null; then \
+		echo "missing:$$missing. Please run as root, or allow sudo: apt-get install $(2)"; exit 1; fi; \
+	$(SUDO) apt-get update && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(2)
+endef
