@@ -2,6 +2,7 @@ package backend
 
 import (
 	"errors"
+	"runtime"
 	"sync"
 
 	"redis-cluster-proxy/internal/netio"
@@ -59,6 +60,8 @@ type TaskRunner struct {
 	pending  uint32      // how many of the newest entries are not flushed
 	out      netio.Batch // the bytes of those
 	offset   int64       // bytes of this link's stream so far
+	flushing bool        // someone is about to flush
+	shared   uint32      // tasks in the last flush
 	rtt      int64       // smoothed round trip of a flush that found the lane idle, ns
 	idleAt   int64       // when such a flush was done, 0 when its first reply is in
 	stats    LaneStats
@@ -74,23 +77,31 @@ var asking = []byte("*1\r\n$6\r\nASKING\r\n")
 // task is written at the latest after the next Flush. It returns false, and
 // leaves the task to the caller, if the runner is closed.
 func (r *TaskRunner) Enqueue(t *Task) bool {
+	var one TaskList
+	one.Push(t)
+	return r.EnqueueAll(&one)
+}
+
+// EnqueueAll is Enqueue for all tasks of the list, which is empty then, or for
+// none.
+func (r *TaskRunner) EnqueueAll(l *TaskList) bool {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.draining || r.state == stateClosed {
-		r.mu.Unlock()
 		return false
 	}
-	switch r.state {
-	case stateUp:
-		r.appendLocked(t)
-	case stateDown:
+	if r.state == stateDown && l.first != nil {
 		r.state = stateConnecting
 		r.node.pool.running.Add(1)
 		go r.serveLoop()
-		fallthrough
-	case stateConnecting:
-		r.queue.push(entry{task: t})
 	}
-	r.mu.Unlock()
+	for t := l.Pop(); t != nil; t = l.Pop() {
+		if r.state == stateUp {
+			r.appendLocked(t)
+		} else {
+			r.queue.push(entry{task: t})
+		}
+	}
 	return true
 }
 
@@ -114,8 +125,23 @@ func (r *TaskRunner) appendLocked(t *Task) {
 }
 
 // Flush lets what was enqueued be written, now or when the lane's clock says so.
+//
+// On a lane that several sessions use at the moment, the first of them steps
+// aside once, so that those whose requests have arrived as well add theirs, and
+// then writes for all.
 func (r *TaskRunner) Flush() {
 	r.mu.Lock()
+	if r.flushing || r.waitsLocked() {
+		r.mu.Unlock()
+		return
+	}
+	if r.shared > 1 || r.queue.size > r.pending {
+		r.flushing = true
+		r.mu.Unlock()
+		runtime.Gosched()
+		r.mu.Lock()
+		r.flushing = false
+	}
 	conn := r.dueLocked()
 	r.mu.Unlock()
 	if conn != nil {
@@ -123,16 +149,20 @@ func (r *TaskRunner) Flush() {
 	}
 }
 
+// waitsLocked reports whether there is nothing to write, or it is not time yet.
+func (r *TaskRunner) waitsLocked() bool {
+	flying := r.queue.size - r.pending
+	return r.pending == 0 || r.state != stateUp ||
+		2*r.pending < flying && r.out.Len() < maxGather && r.rtt < selfClockRTT
+}
+
 // dueLocked queues what has gathered and returns the connection to flush, or
 // nil when it is not time yet.
 func (r *TaskRunner) dueLocked() *netio.Conn {
-	if r.pending == 0 || r.state != stateUp {
+	if r.waitsLocked() {
 		return nil
 	}
 	flying := r.queue.size - r.pending
-	if 2*r.pending < flying && r.out.Len() < maxGather && r.rtt < selfClockRTT {
-		return nil
-	}
 	now := Now()
 	for i := flying; i < r.queue.size; i++ {
 		r.queue.at(i).sent = now
@@ -140,6 +170,7 @@ func (r *TaskRunner) dueLocked() *netio.Conn {
 	if flying == 0 {
 		r.idleAt = now
 	}
+	r.shared = r.pending
 	r.pending = 0
 	r.link.conn.Queue(&r.out)
 	return r.link.conn
@@ -217,6 +248,6 @@ func (r *TaskRunner) expire(limit int64) {
 
 func flushNow(f Flusher) {
 	if f != nil {
-		f.Flush(false)
+		f.Flush()
 	}
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"runtime"
 
 	"redis-cluster-proxy/internal/netio"
 	"redis-cluster-proxy/resp"
 )
+
+// maxBatch is how many replies are handled under one lock.
+const maxBatch = 64
 
 // link is the life of one connection of a TaskRunner, from the handshake to the
 // loss. It is the netio.Handler of that connection.
@@ -21,8 +23,9 @@ type link struct {
 	// Owned by serveLoop.
 	scanner resp.ReplyScanner
 	in      netio.Input
-	lens    [64]int32 // lengths of the replies of one batch
-	owed    [64]entry // and what they answer
+	lens    [maxBatch]int32 // lengths of the replies of one batch
+	owed    [maxBatch]entry // and what they answer
+	run     [maxBatch]Reply // those of one handler
 	touched []Flusher
 	err     error // why the link stopped itself
 }
@@ -151,22 +154,40 @@ func (l *link) scan() (count int, err error) {
 // errUnasked is a reply when nothing was in flight.
 var errUnasked = errors.New("a reply that nobody asked for")
 
-// answer hands count replies to those who wait for them.
+// answer hands count replies to those who wait for them, each handler's
+// neighbours in one call.
 func (l *link) answer(count int) error {
 	owed, err := l.take(count)
+	chunk := l.in.Chunk()
+	n := 0
 	for i := range owed {
-		t, n := owed[i].task, int(l.lens[i])
-		reply := l.in.Bytes()[:n:n]
-		l.in.Consume(n)
+		size := int(l.lens[i])
+		reply := l.in.Bytes()[:size:size]
+		l.in.Consume(size)
+		t := owed[i].task
 		if t == nil {
 			continue
 		}
 		owed[i].task = nil
-		if f := t.Handler.Replied(t, reply, l.in.Chunk()); f != nil {
-			l.touched = append(l.touched, f)
+		if n > 0 && l.run[0].Task.Handler != t.Handler {
+			l.deliver(n, chunk)
+			n = 0
 		}
+		l.run[n] = Reply{Task: t, Bytes: reply}
+		n++
+	}
+	if n > 0 {
+		l.deliver(n, chunk)
 	}
 	return err
+}
+
+// deliver hands the first n replies of run to their handler.
+func (l *link) deliver(n int, chunk *Chunk) {
+	if f := l.run[0].Task.Handler.Replied(l.run[:n], chunk); f != nil {
+		l.touched = append(l.touched, f)
+	}
+	clear(l.run[:n])
 }
 
 // take finds out what the next count replies answer. It returns fewer entries
@@ -209,25 +230,11 @@ func (l *link) flush() {
 	if conn != nil {
 		conn.Flush()
 	}
-	l.touched = flushEach(l.touched, true)
-	if len(l.touched) > 0 {
-		// Those wait for other lanes as well, which may be about to run:
-		// one write to the client instead of several.
-		runtime.Gosched()
-		l.touched = flushEach(l.touched, false)
+	for i, f := range l.touched {
+		f.Flush()
+		l.touched[i] = nil
 	}
-}
-
-// flushEach returns those that put it off.
-func flushEach(list []Flusher, patient bool) []Flusher {
-	left := list[:0]
-	for _, f := range list {
-		if !f.Flush(patient) {
-			left = append(left, f)
-		}
-	}
-	clear(list[len(left):])
-	return left
+	l.touched = l.touched[:0]
 }
 
 // Quiet implements netio.Handler.

@@ -20,32 +20,65 @@ type Task struct {
 	WireChunk *Chunk
 	// Handler is told the outcome.
 	Handler Handler
+	// Owner is what the Handler knows the task by.
+	Owner any
 	// Asking sends ASKING in front, as one unit with the command. The reply to
 	// ASKING is swallowed, whatever it is.
 	Asking bool
 	// Start is when the client's bytes arrived, by Now. It only serves the
 	// latency figures.
 	Start int64
+
+	next *Task // in a TaskList
 }
 
-// Handler is told what became of a Task. Both methods are called from a lane's
+// TaskList is tasks in order, to be given to a lane in one go. The zero value
+// is empty.
+type TaskList struct{ first, last *Task }
+
+// Push adds t, which must be in no other list.
+func (l *TaskList) Push(t *Task) {
+	t.next = nil
+	if l.last == nil {
+		l.first = t
+	} else {
+		l.last.next = t
+	}
+	l.last = t
+}
+
+// Pop takes the oldest task out; nil if there is none.
+func (l *TaskList) Pop() *Task {
+	t := l.first
+	if t != nil {
+		if l.first = t.next; l.first == nil {
+			l.last = nil
+		}
+		t.next = nil
+	}
+	return t
+}
+
+// Reply is a node's whole reply to a task.
+type Reply struct {
+	Task  *Task
+	Bytes []byte
+}
+
+// Handler is told what became of a Task. Its methods are called from a lane's
 // goroutine, once per task in all, and must not block.
 type Handler interface {
-	// Replied hands over the whole reply. It is valid until Replied returns;
-	// chunk, of which reply is a part, may be retained to keep it longer.
-	Replied(t *Task, reply []byte, chunk *Chunk) Flusher
+	// Replied hands over the replies to one or more tasks of this Handler, in
+	// order. They are valid until Replied returns; chunk, of which they are parts,
+	// may be retained to keep them longer.
+	Replied(run []Reply, chunk *Chunk) Flusher
 	// Failed says that there will be no reply.
 	Failed(t *Task, err *LostError) Flusher
 }
 
 // Flusher is what a Handler returns to be called once the lane has handled
 // all that had arrived, or nil. Output gathers until then.
-type Flusher interface {
-	// Flush sends on what gathered. If patient is set and more is about to
-	// come, it may leave that to a later call and return false; it will be called
-	// again without it, soon.
-	Flush(patient bool) bool
-}
+type Flusher interface{ Flush() }
 
 // LostError tells why a task has no reply.
 type LostError struct {

@@ -15,15 +15,15 @@ type keyQuestion struct {
 
 // askKeys gives cmd its place and asks for its keys.
 func (p *Pipeline) askKeys(row *command.Row, cmd *resp.Command) {
-	r := p.newForward(row, cmd, nil)
+	p.mu.Lock()
+	r := p.newForwardLocked(row, cmd, nil)
+	p.counts.Requests[row.Family]++
+	p.pushLocked(r)
+	p.mu.Unlock()
 	q := &keyQuestion{req: r}
 	q.task = backend.Task{Handler: q, Start: p.arrived}
 	q.task.Wire = resp.AppendCommandBytes(nil, append([][]byte{[]byte("COMMAND"), []byte("GETKEYS")}, cmd.Args...))
 	node := p.d.AnyNode(p.seed)
-	p.mu.Lock()
-	p.counts.Requests[row.Family]++
-	p.pushLocked(r)
-	p.mu.Unlock()
 	if node == nil {
 		p.settleKeys(r, noSlot) // held until there is one
 		return
@@ -37,9 +37,9 @@ func (p *Pipeline) askKeys(row *command.Row, cmd *resp.Command) {
 }
 
 // Replied implements backend.Handler.
-func (q *keyQuestion) Replied(_ *backend.Task, reply []byte, _ *backend.Chunk) backend.Flusher {
+func (q *keyQuestion) Replied(run []backend.Reply, _ *backend.Chunk) backend.Flusher {
 	p := q.req.pipe
-	v, n, err := resp.ReadValue(reply)
+	v, n, err := resp.ReadValue(run[0].Bytes)
 	if err != nil || n == 0 || v.Kind != '*' || len(v.Elems) == 0 {
 		p.settleKeys(q.req, noSlot) // no keys, or wrong arguments: any node says so
 		return nil

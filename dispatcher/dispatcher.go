@@ -2,7 +2,7 @@ package dispatcher
 
 import (
 	"context"
-	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -76,6 +76,7 @@ type Dispatcher struct {
 	routes  atomic.Pointer[routes]
 	members memberSet
 	retries retryQueue
+	late    lateList
 	stats   Stats
 }
 
@@ -84,14 +85,20 @@ type Dispatcher struct {
 func New(cfg Config, pool *backend.Pool, topology Topology) *Dispatcher {
 	d := &Dispatcher{cfg: cfg.withDefaults(), pool: pool, topology: topology}
 	d.retries.init()
+	d.late.init()
 	d.members.byAddr = make(map[string]*member)
 	d.routes.Store(&routes{table: topology.Table()})
 	topology.OnChange(d.reroute)
 	return d
 }
 
-// Run waits for retries until ctx ends.
-func (d *Dispatcher) Run(ctx context.Context) { d.retryLoop(ctx) }
+// Run waits for retries and late output until ctx ends.
+func (d *Dispatcher) Run(ctx context.Context) {
+	var late sync.WaitGroup
+	late.Go(func() { d.late.lateLoop(ctx) })
+	d.retryLoop(ctx)
+	late.Wait()
+}
 
 // Pool returns the pool that the Dispatcher sends over.
 func (d *Dispatcher) Pool() *backend.Pool { return d.pool }
@@ -116,12 +123,3 @@ func (d *Dispatcher) AnyNode(seed uint32) *backend.Node {
 
 // Covered returns how many slots have a primary.
 func (d *Dispatcher) Covered() int { return d.routes.Load().table.Covered() }
-
-// hostOf returns the host of "host:port".
-func hostOf(addr string) string {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return addr
-	}
-	return host
-}

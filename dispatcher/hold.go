@@ -38,9 +38,9 @@ func (p *Pipeline) holdLocked(pt *part) {
 	h.waiting[i] = pt
 }
 
-// sendLocked sends a part for the first time, or holds it. It returns the lane
-// to flush, or nil.
-func (p *Pipeline) sendLocked(pt *part) *backend.TaskRunner {
+// sendLocked stages a part for its lane, for the first time, or holds it. Only
+// the session's reader calls it.
+func (p *Pipeline) sendLocked(pt *part) {
 	if rt := p.d.routes.Load(); rt != p.routes {
 		// What is under way went by other routes and may be on another
 		// lane than this part will be.
@@ -48,23 +48,26 @@ func (p *Pipeline) sendLocked(pt *part) *backend.TaskRunner {
 	}
 	if len(p.holds) > 0 && p.holdOf(pt.slot) != nil {
 		p.holdLocked(pt)
-		return nil
+		return
 	}
 	lane, at := p.pickLocked(pt)
 	careful := p.head < p.scanBefore || p.d.cfg.ReadPrefer != PreferPrimary
-	if lane == nil || careful && p.overtakesLocked(pt, lane) || !p.flyLocked(pt, lane, at) {
+	if lane == nil || careful && p.overtakesLocked(pt, lane) {
 		p.holdLocked(pt)
-		p.flushLater(p.advanceLocked(pt.slot, nil))
-		return nil
+		for _, lane := range p.advanceLocked(pt.slot, nil) {
+			p.touch(lane)
+		}
+		return
 	}
-	return lane
+	pt.takeOffLocked(lane, at)
+	p.touch(lane).tasks.Push(&pt.task)
 }
 
-// flushLater lets the reader flush these lanes. The first sending of a part is
-// the reader's.
-func (p *Pipeline) flushLater(lanes []*backend.TaskRunner) {
-	for _, lane := range lanes {
-		p.touch(lane)
+// takeOffLocked notes that pt is on its way to lane.
+func (pt *part) takeOffLocked(lane *backend.TaskRunner, at *member) {
+	pt.state, pt.lane, pt.at = partFlying, lane, at
+	if at != nil {
+		at.reads.Add(1)
 	}
 }
 
@@ -94,10 +97,7 @@ func (p *Pipeline) pickLocked(pt *part) (*backend.TaskRunner, *member) {
 
 // flyLocked gives pt to the lane; false if the lane is closed.
 func (p *Pipeline) flyLocked(pt *part, lane *backend.TaskRunner, at *member) bool {
-	pt.state, pt.lane, pt.at = partFlying, lane, at
-	if at != nil {
-		at.reads.Add(1)
-	}
+	pt.takeOffLocked(lane, at)
 	if lane.Enqueue(&pt.task) {
 		return true
 	}

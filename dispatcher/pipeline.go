@@ -15,6 +15,8 @@ type Sink interface {
 	Append(reply []byte)
 	// AppendChunk gathers reply, a part of chunk, retaining chunk.
 	AppendChunk(reply []byte, chunk *backend.Chunk)
+	// Gathered returns how many bytes have gathered since the last Commit.
+	Gathered() int
 	// Commit settles that what has gathered is what the next Flush sends.
 	Commit()
 	// Flush sends what was committed. It is called from any goroutine.
@@ -35,11 +37,11 @@ type Pipeline struct {
 	// Owned by the session's reader.
 	profile     backend.ProfileHandle
 	readProfile backend.ProfileHandle
-	touched     []*backend.TaskRunner // lanes to flush
-	keyArgs     []int                 // scratch
-	silent      bool                  // what is dispatched now gets no reply
-	crowded     bool                  // the last request filled the Pipeline
-	arrived     int64                 // when the batch arrived, by backend.Now
+	touched     []stage // lanes to flush
+	keyArgs     []int   // scratch
+	silent      bool    // what is dispatched now gets no reply
+	crowded     bool    // the last request filled the Pipeline
+	arrived     int64   // when the batch arrived, by backend.Now
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -47,7 +49,10 @@ type Pipeline struct {
 	head       uint64     // seq of the oldest request
 	tail       uint64     // seq of the next
 	bytes      int        // of the requests in the ring
+	free       []*request // recycled ones
 	dirty      bool       // the sink was appended to since the last Flush
+	owed       bool       // a lane is going to flush
+	late       bool       // the lateLoop is going to flush
 	closed     bool
 	wakeAt     int // Wake when so few requests are left; -1: no one waits
 	routes     *routes
@@ -134,7 +139,7 @@ func (p *Pipeline) Local(row *command.Row, reply []byte) {
 		p.emitLocked(row, reply, nil, p.silent)
 		return
 	}
-	r := newRequest(p, row)
+	r := p.newRequestLocked(row)
 	r.silent = p.silent
 	r.done = true
 	r.store(reply, nil)
@@ -153,7 +158,7 @@ type Place struct{ r *request }
 func (p *Pipeline) Reserve(row *command.Row) Place {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := newRequest(p, row)
+	r := p.newRequestLocked(row)
 	r.silent = p.silent
 	p.counts.Requests[row.Family]++
 	p.pushLocked(r)
@@ -173,9 +178,13 @@ func (p *Pipeline) Answer(at Place, reply []byte) {
 
 // Flush sends on what was dispatched and answered since the last time.
 func (p *Pipeline) Flush() {
-	for i, lane := range p.touched {
-		lane.Flush()
-		p.touched[i] = nil
+	for i := range p.touched {
+		st := &p.touched[i]
+		if !st.lane.EnqueueAll(&st.tasks) {
+			p.refused(st)
+		}
+		st.lane.Flush()
+		*st = stage{}
 	}
 	p.touched = p.touched[:0]
 	p.mu.Lock()
@@ -196,24 +205,42 @@ func (p *Pipeline) commitLocked() bool {
 	return true
 }
 
+// maxLate is the largest output, in bytes, that waits for more.
+const maxLate = 16 << 10
+
 // output is the Pipeline as lanes flush it.
 type output Pipeline
 
-// Flush implements backend.Flusher. It is patient while requests are under
-// way.
-func (o *output) Flush(patient bool) bool {
+// Flush implements backend.Flusher. While more replies are under way, mostly
+// from other lanes that were asked at the same time, it leaves the writing to
+// whoever completes the last of them, and to the lateLoop if that takes long.
+func (o *output) Flush() {
 	p := (*Pipeline)(o)
 	p.mu.Lock()
-	if patient && p.dirty && p.head != p.tail {
+	p.owed = false
+	if p.dirty && p.head != p.tail && p.sink.Gathered() < maxLate {
+		add := !p.late
+		p.late = true
 		p.mu.Unlock()
-		return false
+		if add {
+			p.d.late.add(p)
+		}
+		return
 	}
 	dirty := p.commitLocked()
 	p.mu.Unlock()
 	if dirty {
 		p.sink.Flush()
 	}
-	return true
+}
+
+// flusherLocked returns what a lane has to flush, or nil.
+func (p *Pipeline) flusherLocked() backend.Flusher {
+	if !p.dirty || p.owed {
+		return nil
+	}
+	p.owed = true
+	return (*output)(p)
 }
 
 // Close says that the client is gone: what is under way is finished in
@@ -236,12 +263,29 @@ func (p *Pipeline) Close() {
 // errGone answers what was not sent because its client is gone.
 var errGone = []byte("-ERR client closed\r\n")
 
-// touch remembers a lane that the reader has to flush.
-func (p *Pipeline) touch(lane *backend.TaskRunner) {
-	for _, l := range p.touched {
-		if l == lane {
-			return
+// stage is what the reader has for one lane.
+type stage struct {
+	lane  *backend.TaskRunner
+	tasks backend.TaskList
+}
+
+// touch returns the reader's stage for a lane, which it will flush.
+func (p *Pipeline) touch(lane *backend.TaskRunner) *stage {
+	for i := range p.touched {
+		if p.touched[i].lane == lane {
+			return &p.touched[i]
 		}
 	}
-	p.touched = append(p.touched, lane)
+	p.touched = append(p.touched, stage{lane: lane})
+	return &p.touched[len(p.touched)-1]
+}
+
+// refused deals with tasks whose lane has closed since they were staged.
+func (p *Pipeline) refused(st *stage) {
+	for t := st.tasks.Pop(); t != nil; t = st.tasks.Pop() {
+		lost := &backend.LostError{Addr: st.lane.Node().Addr, Err: backend.ErrClosed}
+		if f := t.Handler.Failed(t, lost); f != nil {
+			f.Flush()
+		}
+	}
 }

@@ -38,9 +38,11 @@ func (p *Pipeline) Dispatch(row *command.Row, cmd *resp.Command, chunk *backend.
 			}
 		}
 	}
-	r := p.newForward(row, cmd, chunk)
+	p.mu.Lock()
+	r := p.newForwardLocked(row, cmd, chunk)
 	r.one.slot = slot
-	p.place(r)
+	p.placeLocked(r)
+	p.mu.Unlock()
 	return false
 }
 
@@ -56,9 +58,9 @@ func (p *Pipeline) spread(args [][]byte, keys []int, slot uint16) bool {
 	return false
 }
 
-// newForward makes the request that forwards cmd as it is.
-func (p *Pipeline) newForward(row *command.Row, cmd *resp.Command, chunk *backend.Chunk) *request {
-	r := newRequest(p, row)
+// newForwardLocked makes the request that forwards cmd as it is.
+func (p *Pipeline) newForwardLocked(row *command.Row, cmd *resp.Command, chunk *backend.Chunk) *request {
+	r := p.newRequestLocked(row)
 	pt := &r.one
 	switch {
 	case cmd.Inline:
@@ -88,23 +90,17 @@ func (p *Pipeline) prepare(pt *part, args [][]byte) {
 	}
 }
 
-// place puts r into the FIFO and sends its parts.
-func (p *Pipeline) place(r *request) {
-	p.mu.Lock()
+// placeLocked puts r into the FIFO and sends its parts.
+func (p *Pipeline) placeLocked(r *request) {
 	p.counts.Requests[r.row.Family]++
 	p.pushLocked(r)
 	if r.parts == nil {
-		if lane := p.sendLocked(&r.one); lane != nil {
-			p.touch(lane)
-		}
-	} else {
-		for _, pt := range r.parts {
-			if lane := p.sendLocked(pt); lane != nil {
-				p.touch(lane)
-			}
-		}
+		p.sendLocked(&r.one)
+		return
 	}
-	p.mu.Unlock()
+	for _, pt := range r.parts {
+		p.sendLocked(pt)
+	}
 }
 
 // dispatchSpread handles a command whose keys are in several slots.
@@ -114,8 +110,12 @@ func (p *Pipeline) dispatchSpread(row *command.Row, args [][]byte, keys []int) {
 		p.LocalError(row, errCrossSlot)
 		return
 	}
-	r := newRequest(p, row)
-	p.split(r, args, keys, step)
 	p.d.stats.Splits.Add(1)
-	p.place(r)
+	p.mu.Lock()
+	r := p.newRequestLocked(row)
+	p.mu.Unlock()
+	p.split(r, args, keys, step) // takes long if there are many keys
+	p.mu.Lock()
+	p.placeLocked(r)
+	p.mu.Unlock()
 }

@@ -52,21 +52,32 @@ func classify(reply []byte) bounce {
 }
 
 // Replied implements backend.Handler.
-func (pt *part) Replied(_ *backend.Task, reply []byte, chunk *backend.Chunk) backend.Flusher {
-	p := pt.req.pipe
-	if reply[0] == '-' {
-		if b := classify(reply); b != bounceNone {
-			return p.bounced(pt, b, strings.TrimSpace(string(reply[1:])))
-		}
-	}
-	return p.completed(pt, reply, chunk)
-}
-
-// completed hands pt's reply on and sends what waited for it.
-func (p *Pipeline) completed(pt *part, reply []byte, chunk *backend.Chunk) backend.Flusher {
+func (p *Pipeline) Replied(run []backend.Reply, chunk *backend.Chunk) backend.Flusher {
 	var lanes []*backend.TaskRunner
 	p.mu.Lock()
-	wasDirty := p.dirty
+	for i := range run {
+		pt, reply := run[i].Task.Owner.(*part), run[i].Bytes
+		if reply[0] == '-' {
+			if b := classify(reply); b != bounceNone {
+				p.mu.Unlock() // the topology is told without it
+				p.bounced(pt, b, strings.TrimSpace(string(reply[1:])))
+				p.mu.Lock()
+				continue
+			}
+		}
+		lanes = p.completedLocked(pt, reply, chunk, lanes)
+	}
+	f := p.flusherLocked()
+	p.mu.Unlock()
+	for _, lane := range lanes {
+		lane.Flush()
+	}
+	return f
+}
+
+// completedLocked hands pt's reply on and sends what waited for it. It appends
+// the lanes to flush to lanes.
+func (p *Pipeline) completedLocked(pt *part, reply []byte, chunk *backend.Chunk, lanes []*backend.TaskRunner) []*backend.TaskRunner {
 	p.landLocked(pt)
 	slot := pt.slot
 	if !pt.readOnly && p.d.cfg.ReadPrefer != PreferPrimary && slot != noSlot {
@@ -74,17 +85,9 @@ func (p *Pipeline) completed(pt *part, reply []byte, chunk *backend.Chunk) backe
 	}
 	p.finishPartLocked(pt, reply, chunk)
 	if len(p.holds) > 0 {
-		lanes = p.advanceLocked(slot, nil)
+		lanes = p.advanceLocked(slot, lanes)
 	}
-	flush := p.dirty && !wasDirty
-	p.mu.Unlock()
-	for _, lane := range lanes {
-		lane.Flush()
-	}
-	if flush {
-		return (*output)(p)
-	}
-	return nil
+	return lanes
 }
 
 // finishPartLocked answers pt, and its request if pt was the last part.
@@ -102,7 +105,7 @@ func (p *Pipeline) finishPartLocked(pt *part, reply []byte, chunk *backend.Chunk
 }
 
 // bounced deals with a part that a node sent back with an error.
-func (p *Pipeline) bounced(pt *part, b bounce, text string) backend.Flusher {
+func (p *Pipeline) bounced(pt *part, b bounce, text string) {
 	p.d.stats.Bounces[b].Add(1)
 	from := pt.lane.Node().Addr
 	target, ok := "", true
@@ -121,7 +124,7 @@ func (p *Pipeline) bounced(pt *part, b bounce, text string) backend.Flusher {
 	case bounceDown, bounceReadOnly:
 		p.d.topology.Refresh(bounceNames[b])
 	}
-	return p.again(pt, func() {
+	f := p.again(pt, func() {
 		pt.target, pt.task.Asking = target, b == bounceAsk
 		if !ok {
 			p.failLocked(pt, text)
@@ -137,26 +140,25 @@ func (p *Pipeline) bounced(pt *part, b bounce, text string) backend.Flusher {
 		}
 		p.bounceLocked(pt, b, text)
 	})
+	if f != nil {
+		f.Flush()
+	}
 }
 
 // again takes pt back from its lane, lets f decide what becomes of it, and sends
 // what can be sent.
 func (p *Pipeline) again(pt *part, f func()) backend.Flusher {
 	p.mu.Lock()
-	wasDirty := p.dirty
 	slot := pt.slot
 	p.landLocked(pt)
 	f()
 	lanes := p.advanceLocked(slot, nil)
-	flush := p.dirty && !wasDirty
+	flusher := p.flusherLocked()
 	p.mu.Unlock()
 	for _, lane := range lanes {
 		lane.Flush()
 	}
-	if flush {
-		return (*output)(p)
-	}
-	return nil
+	return flusher
 }
 
 // bounceLocked puts pt in line to be sent again, or answers with text if its
@@ -204,8 +206,8 @@ func parseRedirect(text, from string) (slot uint16, addr string, ok bool) {
 }
 
 // Failed implements backend.Handler.
-func (pt *part) Failed(_ *backend.Task, lost *backend.LostError) backend.Flusher {
-	p := pt.req.pipe
+func (p *Pipeline) Failed(t *backend.Task, lost *backend.LostError) backend.Flusher {
+	pt := t.Owner.(*part)
 	addr := lost.Addr
 	return p.again(pt, func() {
 		refused := (*backend.HandshakeError)(nil)

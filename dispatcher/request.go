@@ -72,19 +72,30 @@ type part struct {
 
 var requestPool = sync.Pool{New: func() any { return new(request) }}
 
-func newRequest(p *Pipeline, row *command.Row) *request {
-	r := requestPool.Get().(*request)
+// maxFree is how many requests a Pipeline keeps for itself. The pool they
+// otherwise go to costs more when one thread takes and another gives back.
+const maxFree = 16
+
+func (p *Pipeline) newRequestLocked(row *command.Row) *request {
+	var r *request
+	if n := len(p.free); n > 0 {
+		r = p.free[n-1]
+		p.free[n-1] = nil
+		p.free = p.free[:n-1]
+	} else {
+		r = requestPool.Get().(*request)
+	}
 	r.pipe, r.row = p, row
 	r.one.req, r.one.slot = r, noSlot
-	r.one.task.Handler = &r.one
+	r.one.task.Handler, r.one.task.Owner = p, &r.one
 	return r
 }
 
 // keepBytes is the largest buffer that a pooled request keeps.
 const keepBytes = 16 << 10
 
-// recycle gives the request back. Nobody else may know it any more.
-func (r *request) recycle() {
+// recycleLocked gives the request back. Nobody else may know it any more.
+func (p *Pipeline) recycleLocked(r *request) {
 	if c := r.one.task.WireChunk; c != nil {
 		c.Release()
 	}
@@ -102,6 +113,10 @@ func (r *request) recycle() {
 		r.own = nil
 	}
 	*r = request{wire: r.wire[:0], own: r.own[:0]}
+	if len(p.free) < maxFree {
+		p.free = append(p.free, r)
+		return
+	}
 	requestPool.Put(r)
 }
 

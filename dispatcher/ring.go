@@ -63,7 +63,7 @@ func (p *Pipeline) popLocked(r *request) {
 	p.ring[p.head&uint64(len(p.ring)-1)] = nil
 	p.head++
 	p.bytes -= r.bytes
-	r.recycle()
+	p.recycleLocked(r)
 }
 
 // emitLocked hands a reply to the sink.

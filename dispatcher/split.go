@@ -11,7 +11,7 @@ var partPool = sync.Pool{New: func() any { return new(part) }}
 func newPart(r *request) *part {
 	pt := partPool.Get().(*part)
 	pt.req = r
-	pt.task.Handler = pt
+	pt.task.Handler, pt.task.Owner = r.pipe, pt
 	return pt
 }
 

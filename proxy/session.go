@@ -38,6 +38,7 @@ type session struct {
 
 	// Owned by readLoop.
 	parser  resp.CommandParser
+	cmd     resp.Command // the command at hand; here, for it would be allocated as a local
 	in      netio.Input
 	profile backend.Profile
 	authed  bool // AUTH succeeded, or is not required
@@ -124,13 +125,19 @@ func (s *session) Resumed() netio.Action {
 }
 
 // Quiet implements netio.Handler.
-func (s *session) Quiet() { s.in.Rest() }
+func (s *session) Quiet() {
+	s.cmd = resp.Command{} // or it would keep a buffer that was given back
+	s.in.Rest()
+}
 
 // Append implements dispatcher.Sink.
 func (s *session) Append(reply []byte) { s.out.Append(reply) }
 
 // AppendChunk implements dispatcher.Sink.
 func (s *session) AppendChunk(reply []byte, chunk *backend.Chunk) { s.out.AppendChunk(reply, chunk) }
+
+// Gathered implements dispatcher.Sink.
+func (s *session) Gathered() int { return s.out.Len() }
 
 // Commit implements dispatcher.Sink.
 func (s *session) Commit() { s.conn.Queue(&s.out) }
@@ -179,7 +186,9 @@ func (s *session) parse() netio.Action {
 		if s.pipe.Full() {
 			return netio.Pause
 		}
-		cmd, n, err := s.parser.Next(s.in.Bytes())
+		var n int
+		var err error
+		s.cmd, n, err = s.parser.Next(s.in.Bytes())
 		if err != nil {
 			s.protocolError(err)
 			return netio.Stop
@@ -188,9 +197,9 @@ func (s *session) parse() netio.Action {
 			break
 		}
 		v := done
-		if len(cmd.Args) > 0 {
+		if len(s.cmd.Args) > 0 {
 			s.mute.next(s.pipe)
-			v = s.handle(&cmd)
+			v = s.handle(&s.cmd)
 		}
 		if v == retry {
 			s.mute.again()
@@ -208,13 +217,17 @@ func (s *session) parse() netio.Action {
 	return netio.Continue
 }
 
-// protocolError answers a stream that is not RESP, and ends the session.
+// protocolError answers a stream that is not RESP, and ends the session. A web
+// page that made a browser talk to this port learns nothing: what was not written
+// yet is dropped, as Redis does.
 func (s *session) protocolError(err error) {
 	s.stopped = true
 	if errors.Is(err, resp.ErrCrossProtocol) {
+		s.conn.Abort()
 		glog.Warningf("client %d %s closed: %v", s.id, s.conn.NetConn().RemoteAddr(), err)
 		return
 	}
+	s.mute.next(s.pipe)
 	s.pipe.LocalError(nil, "ERR "+err.Error())
 }
 
