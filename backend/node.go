@@ -38,8 +38,9 @@ type Pool struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	nodes map[string]*Node
-	gone  LaneStats // of the nodes that left
+	nodes   map[string]*Node
+	leaving []*Node   // dropped, and their lanes may still answer
+	gone    LaneStats // of the nodes that left for good; see settleLocked
 }
 
 // NewPool makes an empty pool. It starts nothing; a caller who uses it must
@@ -82,7 +83,7 @@ func (p *Pool) sweep(ctx context.Context) {
 		case <-tick.C:
 		}
 		limit := Now() - int64(p.cfg.RequestTimeout)
-		for _, n := range p.Nodes() {
+		for _, n := range p.present() {
 			n.eachLane(func(r *TaskRunner) { r.expire(limit) })
 		}
 	}
@@ -92,8 +93,8 @@ func (p *Pool) sweep(ctx context.Context) {
 // all goroutines of the pool have ended.
 func (p *Pool) Close() {
 	p.cancel()
-	for _, n := range p.Nodes() {
-		n.eachLane(func(r *TaskRunner) { r.Close(false) })
+	for _, n := range p.present() {
+		n.closeNow()
 	}
 	p.running.Wait()
 }
@@ -122,16 +123,34 @@ func (p *Pool) Nodes() []*Node {
 	return nodes
 }
 
+// present returns the nodes and those that are leaving.
+func (p *Pool) present() []*Node {
+	nodes := p.Nodes()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append(nodes, p.leaving...)
+}
+
+// dropDelay is how long the lanes of a node that left have to answer what they
+// hold. A node that nobody names any more is mostly dead.
+const dropDelay = time.Second
+
 // Drop takes the node out of the pool. Its lanes answer what they hold and
-// close; Enqueue refuses from then on.
+// close, after a second at the latest; Enqueue refuses from then on.
 func (p *Pool) Drop(n *Node) {
 	p.mu.Lock()
+	if n.dropped.Swap(true) { // counted once in leaving and gone
+		p.mu.Unlock()
+		return
+	}
 	if p.nodes[n.Addr] == n {
 		delete(p.nodes, n.Addr)
 	}
+	p.settleLocked()
+	p.leaving = append(p.leaving, n)
 	p.mu.Unlock()
-	n.dropped.Store(true)
 	n.eachLane(func(r *TaskRunner) { r.Close(true) })
+	time.AfterFunc(dropDelay, n.closeNow)
 }
 
 // Verify asks the node whether it accepts the profile, over a connection made
@@ -216,6 +235,9 @@ func (n *Node) eachLane(f func(*TaskRunner)) {
 		}
 	}
 }
+
+// closeNow closes the lanes with all that they hold.
+func (n *Node) closeNow() { n.eachLane(func(r *TaskRunner) { r.Close(false) }) }
 
 // Reset ends the node's connections; their tasks fail and the next ones
 // connect anew. It is for a node that the cluster has declared dead.

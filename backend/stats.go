@@ -3,7 +3,9 @@ package backend
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math/bits"
+	"slices"
 	"time"
 
 	"redis-cluster-proxy/resp"
@@ -38,6 +40,15 @@ func (h *Histogram) Add(o *Histogram) {
 		h.Counts[i] += n
 	}
 	h.Sum += o.Sum
+}
+
+// Count returns the number of durations.
+func (h *Histogram) Count() uint64 {
+	var sum uint64
+	for _, n := range h.Counts {
+		sum += n
+	}
+	return sum
 }
 
 // LaneStats are the figures of a lane, or a sum of several lanes'.
@@ -91,6 +102,52 @@ func (n *Node) Stats() LaneStats {
 		sum.Add(&s)
 	})
 	return sum
+}
+
+// closed reports whether the figures of the node are final: it was dropped and
+// its last lane has ended.
+func (n *Node) closed() bool {
+	closed := n.dropped.Load()
+	n.eachLane(func(r *TaskRunner) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		closed = closed && r.state == stateClosed
+	})
+	return closed
+}
+
+// settleLocked adds the figures of the nodes that have left for good to gone.
+func (p *Pool) settleLocked() {
+	p.leaving = slices.DeleteFunc(p.leaving, func(n *Node) bool {
+		if !n.closed() {
+			return false
+		}
+		s := n.Stats()
+		p.gone.Add(&s)
+		return true
+	})
+}
+
+// figures returns the sum over all nodes since the start, and the figures by
+// address of those that are in the pool or leave it.
+func (p *Pool) figures() (total LaneStats, byAddr map[string]*LaneStats) {
+	p.mu.Lock()
+	p.settleLocked()
+	total = p.gone
+	nodes := slices.AppendSeq(slices.Clone(p.leaving), maps.Values(p.nodes))
+	p.mu.Unlock()
+
+	byAddr = make(map[string]*LaneStats, len(nodes))
+	for _, n := range nodes {
+		s := n.Stats()
+		total.Add(&s)
+		if same := byAddr[n.Addr]; same != nil { // it left and has come back
+			same.Add(&s)
+		} else {
+			byAddr[n.Addr] = &s
+		}
+	}
+	return total, byAddr
 }
 
 // Describe writes the state of the node's lanes for a person, one line each.

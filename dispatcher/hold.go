@@ -74,7 +74,7 @@ func (pt *part) takeOffLocked(lane *backend.TaskRunner, at *member) {
 // pickLocked chooses the lane for pt; nil if there is none.
 func (p *Pipeline) pickLocked(pt *part) (*backend.TaskRunner, *member) {
 	if pt.target != "" {
-		return p.d.pool.Node(pt.target).Lane(p.profile, p.seed), nil
+		return p.d.member(pt.target).node.Lane(p.profile, p.seed), nil
 	}
 	rt := p.d.routes.Load()
 	if pt.slot == noSlot {

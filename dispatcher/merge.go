@@ -7,24 +7,30 @@ import (
 	"strconv"
 	"strings"
 
+	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/resp"
 )
 
-// merge makes the reply of a split request from those of its parts.
-func (r *request) merge() []byte {
+// mergeLocked makes the reply of a split request from those of its parts and
+// hands it to the sink.
+func (p *Pipeline) mergeLocked(r *request) {
 	if reply := r.mergeErrors(); reply != nil {
-		return reply
+		p.emitLocked(r.row, reply, nil, r.silent)
+		return
 	}
-	first := r.parts[0].reply
+	first := r.parts[0].reply.bytes
 	switch {
 	case r.row.Response == command.AggSum || first[0] == ':':
-		return r.mergeSum()
-	case first[0] == '*':
-		return r.mergeByKey()
-	default: // all succeeded: any of them
-		r.own = append(r.own[:0], first...)
-		return r.own
+		p.emitLocked(r.row, r.mergeSum(), nil, r.silent)
+	case first[0] != '*': // all succeeded: any of them
+		p.emitLocked(r.row, first, nil, r.silent)
+	default:
+		if fault := r.findElems(); fault != nil {
+			p.emitLocked(r.row, fault, nil, r.silent)
+		} else if !r.silent && !p.closed {
+			p.emitElemsLocked(r)
+		}
 	}
 }
 
@@ -37,13 +43,13 @@ func (r *request) mergeErrors() []byte {
 	var failed []uint16
 	keys, alike := 0, true
 	for _, pt := range r.parts {
-		if pt.reply[0] != '-' {
+		if pt.reply.bytes[0] != '-' {
 			continue
 		}
 		if first == nil {
-			first = pt.reply
+			first = pt.reply.bytes
 		}
-		alike = alike && bytes.Equal(first, pt.reply)
+		alike = alike && bytes.Equal(first, pt.reply.bytes)
 		keys += len(pt.keys)
 		failed = append(failed, pt.slot)
 	}
@@ -54,7 +60,7 @@ func (r *request) mergeErrors() []byte {
 		return first
 	}
 	code, text, _ := strings.Cut(strings.TrimSpace(string(first[1:])), " ")
-	return resp.AppendError(r.own[:0], fmt.Sprintf("%s %d of %d keys failed, in slots %s: %s",
+	return resp.AppendError(nil, fmt.Sprintf("%s %d of %d keys failed, in slots %s: %s",
 		code, keys, r.keys, listSlots(failed), text))
 }
 
@@ -81,47 +87,66 @@ func listSlots(slots []uint16) string {
 func (r *request) mergeSum() []byte {
 	var sum int64
 	for _, pt := range r.parts {
-		n, err := strconv.ParseInt(string(bytes.TrimSpace(pt.reply[1:])), 10, 64)
-		if err != nil || pt.reply[0] != ':' {
-			return r.unmergeable(pt.reply)
+		n, err := strconv.ParseInt(string(bytes.TrimSpace(pt.reply.bytes[1:])), 10, 64)
+		if err != nil || pt.reply.bytes[0] != ':' {
+			return r.unmergeable(pt.reply.bytes)
 		}
 		sum += n
 	}
-	r.own = resp.AppendInt(r.own[:0], sum)
-	return r.own
+	r.reply.own = resp.AppendInt(r.reply.own[:0], sum)
+	return r.reply.own
 }
 
-// mergeByKey puts the elements of the parts' arrays into the order of the
-// request's keys.
-func (r *request) mergeByKey() []byte {
-	elems := make([][]byte, r.keys)
-	size := 16
+// findElems finds the elements of the parts' arrays and puts them into the
+// order of the request's keys. It returns an error reply if that cannot be done.
+func (r *request) findElems() (fault []byte) {
+	r.elems = slices.Grow(r.elems[:0], r.keys)[:r.keys]
 	for _, pt := range r.parts {
-		_, n, at, ok := resp.Header(pt.reply)
+		_, n, at, ok := resp.Header(pt.reply.bytes)
 		if !ok || n != len(pt.keys) {
-			return r.unmergeable(pt.reply)
+			return r.unmergeable(pt.reply.bytes)
 		}
-		rest := pt.reply[at:]
+		rest := pt.reply.bytes[at:]
+		if n == 1 {
+			r.elems[pt.keys[0]] = rest
+			continue
+		}
 		for _, key := range pt.keys {
 			n, err := resp.ReplyLen(rest)
 			if err != nil || n == 0 {
-				return r.unmergeable(pt.reply)
+				return r.unmergeable(pt.reply.bytes)
 			}
-			elems[key], rest = rest[:n], rest[n:]
+			r.elems[key], rest = rest[:n], rest[n:]
 		}
-		size += len(pt.reply)
 	}
-	out := slices.Grow(r.own[:0], size)
-	out = resp.AppendArrayHeader(out, len(elems))
-	for _, e := range elems {
-		out = append(out, e...)
+	return nil
+}
+
+// emitElemsLocked hands the array of the elements to the sink.
+func (p *Pipeline) emitElemsLocked(r *request) {
+	r.reply.own = resp.AppendArrayHeader(r.reply.own[:0], len(r.elems))
+	p.gatherLocked(r.reply.own, nil)
+	for i, e := range r.elems {
+		p.gatherLocked(e, r.chunkOf(i, e))
 	}
-	r.own = out
-	return out
+}
+
+// chunkOf returns the chunk that the i-th key's element is a part of; only big
+// ones are looked for.
+func (r *request) chunkOf(i int, elem []byte) *backend.Chunk {
+	if len(elem) < refBytes {
+		return nil
+	}
+	for _, pt := range r.parts {
+		if slices.Contains(pt.keys, int32(i)) {
+			return pt.reply.chunk
+		}
+	}
+	return nil
 }
 
 // unmergeable answers when a node's reply is not of the kind that the command's
 // policy promises.
 func (r *request) unmergeable(reply []byte) []byte {
-	return resp.AppendError(r.own[:0], fmt.Sprintf("ERR cannot merge replies of '%s' that begin with %q", r.row.Name, reply[:1]))
+	return resp.AppendError(nil, fmt.Sprintf("ERR cannot merge replies of '%s' that begin with %q", r.row.Name, reply[:1]))
 }

@@ -142,7 +142,7 @@ func (p *Pipeline) Local(row *command.Row, reply []byte) {
 	r := p.newRequestLocked(row)
 	r.silent = p.silent
 	r.done = true
-	r.store(reply, nil)
+	r.reply.store(reply, nil)
 	p.pushLocked(r)
 }
 

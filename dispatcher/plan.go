@@ -94,7 +94,7 @@ func (p *Pipeline) prepare(pt *part, args [][]byte) {
 func (p *Pipeline) placeLocked(r *request) {
 	p.counts.Requests[r.row.Family]++
 	p.pushLocked(r)
-	if r.parts == nil {
+	if !r.isSplit() {
 		p.sendLocked(&r.one)
 		return
 	}

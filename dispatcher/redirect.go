@@ -94,13 +94,13 @@ func (p *Pipeline) completedLocked(pt *part, reply []byte, chunk *backend.Chunk,
 func (p *Pipeline) finishPartLocked(pt *part, reply []byte, chunk *backend.Chunk) {
 	r := pt.req
 	pt.state = partDone
-	if r.parts == nil {
+	if !r.isSplit() {
 		p.finishLocked(r, reply, chunk)
 		return
 	}
-	pt.reply = append(pt.reply[:0], reply...)
+	pt.reply.store(reply, chunk)
 	if r.left--; r.left == 0 {
-		p.finishLocked(r, r.merge(), nil)
+		p.finishLocked(r, nil, nil)
 	}
 }
 

@@ -24,15 +24,14 @@ type request struct {
 	silent bool   // its reply is dropped (CLIENT REPLY)
 	done   bool   // the reply is there
 
-	one   part    // the only part, if parts is nil
-	parts []*part // of a request that was split
-	left  int     // parts that are not finished
-	keys  int     // keys of a split request
-	wire  []byte  // the request's own memory for what is sent
+	one   part     // the only part, if parts is nil
+	parts []*part  // of a request that was split
+	left  int      // parts that are not finished
+	keys  int      // keys of a split request
+	elems [][]byte // scratch of its merge
+	wire  []byte   // the request's own memory for what is sent
 
-	reply      []byte         // the reply, while it waits for its turn
-	replyChunk *backend.Chunk // retained if reply is a part of it
-	own        []byte         // the request's own memory for reply
+	reply storedReply // while it waits for its turn; not if it was split
 }
 
 // partState is where a part is.
@@ -67,7 +66,36 @@ type part struct {
 
 	// Of a split request.
 	keys  []int32 // which of the request's keys it carries
-	reply []byte  // a copy of the reply
+	reply storedReply
+}
+
+// storedReply is a reply that has to wait.
+type storedReply struct {
+	bytes []byte
+	chunk *backend.Chunk // retained if bytes is a part of it
+	own   []byte         // memory for a copy
+}
+
+// store keeps reply, a part of chunk, which may be nil: small ones copied.
+func (s *storedReply) store(reply []byte, chunk *backend.Chunk) {
+	if chunk != nil && len(reply) >= refBytes {
+		chunk.Retain()
+		s.bytes, s.chunk = reply, chunk
+		return
+	}
+	s.own = append(s.own[:0], reply...)
+	s.bytes = s.own
+}
+
+// drop forgets the reply and keeps a little memory for the next.
+func (s *storedReply) drop() {
+	if s.chunk != nil {
+		s.chunk.Release()
+	}
+	if cap(s.own) > keepBytes {
+		s.own = nil
+	}
+	*s = storedReply{own: s.own[:0]}
 }
 
 var requestPool = sync.Pool{New: func() any { return new(request) }}
@@ -91,6 +119,9 @@ func (p *Pipeline) newRequestLocked(row *command.Row) *request {
 	return r
 }
 
+// keepParts is the longest list of parts that a pooled request keeps.
+const keepParts = 64
+
 // keepBytes is the largest buffer that a pooled request keeps.
 const keepBytes = 16 << 10
 
@@ -99,9 +130,7 @@ func (p *Pipeline) recycleLocked(r *request) {
 	if c := r.one.task.WireChunk; c != nil {
 		c.Release()
 	}
-	if r.replyChunk != nil {
-		r.replyChunk.Release()
-	}
+	r.reply.drop()
 	for i, pt := range r.parts {
 		pt.recycle()
 		r.parts[i] = nil
@@ -109,10 +138,11 @@ func (p *Pipeline) recycleLocked(r *request) {
 	if cap(r.wire) > keepBytes {
 		r.wire = nil
 	}
-	if cap(r.own) > keepBytes {
-		r.own = nil
+	if cap(r.parts) > keepParts {
+		r.parts, r.elems = nil, nil
 	}
-	*r = request{wire: r.wire[:0], own: r.own[:0]}
+	clear(r.elems)
+	*r = request{wire: r.wire[:0], reply: r.reply, parts: r.parts[:0], elems: r.elems[:0]}
 	if len(p.free) < maxFree {
 		p.free = append(p.free, r)
 		return
@@ -120,20 +150,12 @@ func (p *Pipeline) recycleLocked(r *request) {
 	requestPool.Put(r)
 }
 
-// store keeps the reply until its turn.
-func (r *request) store(reply []byte, chunk *backend.Chunk) {
-	if chunk != nil && len(reply) >= refBytes {
-		chunk.Retain()
-		r.reply, r.replyChunk = reply, chunk
-		return
-	}
-	r.own = append(r.own[:0], reply...)
-	r.reply = r.own
-}
+// isSplit reports whether the request has parts besides one.
+func (r *request) isSplit() bool { return len(r.parts) > 0 }
 
 // each calls f with every part.
 func (r *request) each(f func(*part)) {
-	if r.parts == nil {
+	if !r.isSplit() {
 		f(&r.one)
 		return
 	}

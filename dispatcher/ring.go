@@ -32,22 +32,32 @@ func (p *Pipeline) atLocked(seq uint64) *request {
 // keepRing is the longest ring that an idle session keeps.
 const keepRing = 64
 
-// finishLocked gives r its reply. If it is r's turn, the reply and all those
-// that waited for it go to the sink.
+// finishLocked gives r its reply; a split request has it in its parts. If it is
+// r's turn, the reply and all those that waited for it go to the sink.
 func (p *Pipeline) finishLocked(r *request, reply []byte, chunk *backend.Chunk) {
 	r.done = true
 	if r.seq != p.head {
-		r.store(reply, chunk)
+		if !r.isSplit() {
+			r.reply.store(reply, chunk)
+		}
 		return
 	}
-	p.emitLocked(r.row, reply, chunk, r.silent)
+	if r.isSplit() {
+		p.mergeLocked(r)
+	} else {
+		p.emitLocked(r.row, reply, chunk, r.silent)
+	}
 	p.popLocked(r)
 	for p.head < p.tail {
 		next := p.atLocked(p.head)
 		if !next.done {
 			break
 		}
-		p.emitLocked(next.row, next.reply, next.replyChunk, next.silent)
+		if next.isSplit() {
+			p.mergeLocked(next)
+		} else {
+			p.emitLocked(next.row, next.reply.bytes, next.reply.chunk, next.silent)
+		}
 		p.popLocked(next)
 	}
 	if p.head == p.tail && len(p.ring) > keepRing {
@@ -68,16 +78,21 @@ func (p *Pipeline) popLocked(r *request) {
 
 // emitLocked hands a reply to the sink.
 func (p *Pipeline) emitLocked(row *command.Row, reply []byte, chunk *backend.Chunk, silent bool) {
-	if len(reply) > 0 && reply[0] == '-' {
+	if len(reply) > 0 && reply[0] == '-' && !p.closed {
 		p.counts.Errors[familyOf(row)]++
 	}
-	switch {
-	case silent || p.closed:
-		return
-	case chunk != nil && len(reply) >= refBytes:
-		p.sink.AppendChunk(reply, chunk)
-	default:
-		p.sink.Append(reply)
+	if !silent && !p.closed {
+		p.gatherLocked(reply, chunk)
+	}
+}
+
+// gatherLocked hands bytes to the sink, by reference if they are many and a part
+// of chunk.
+func (p *Pipeline) gatherLocked(b []byte, chunk *backend.Chunk) {
+	if chunk != nil && len(b) >= refBytes {
+		p.sink.AppendChunk(b, chunk)
+	} else {
+		p.sink.Append(b)
 	}
 	p.dirty = true
 }

@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"slices"
 	"sync"
 
 	"redis-cluster-proxy/resp"
@@ -17,10 +18,8 @@ func newPart(r *request) *part {
 
 // recycle gives a part of a split request back.
 func (pt *part) recycle() {
-	if cap(pt.reply) > keepBytes {
-		pt.reply = nil
-	}
-	*pt = part{keys: pt.keys[:0], reply: pt.reply[:0]}
+	pt.reply.drop()
+	*pt = part{keys: pt.keys[:0], reply: pt.reply}
 	partPool.Put(pt)
 }
 
@@ -29,21 +28,43 @@ func (pt *part) recycle() {
 // arguments per key.
 func (p *Pipeline) split(r *request, args [][]byte, keys []int, step int) {
 	r.keys = len(keys)
-	bySlot := make(map[uint16]*part)
+	var bySlot map[uint16]*part
+	if len(keys) > fewKeys {
+		bySlot = make(map[uint16]*part)
+	}
 	for i, k := range keys {
 		slot := p.d.hash(args[k])
-		pt := bySlot[slot]
+		pt := r.partOf(slot, bySlot)
 		if pt == nil {
 			pt = newPart(r)
 			p.prepare(pt, args)
 			pt.slot = slot
-			bySlot[slot] = pt
 			r.parts = append(r.parts, pt)
+			if bySlot != nil {
+				bySlot[slot] = pt
+			}
 		}
 		pt.keys = append(pt.keys, int32(i))
 	}
 	r.left = len(r.parts)
 	p.writeParts(r, args, keys, step)
+}
+
+// fewKeys is up to how many keys looking through the parts is faster than a
+// map (BenchmarkSplit).
+const fewKeys = 32
+
+// partOf returns the part for slot, nil if there is none yet. bySlot may be nil.
+func (r *request) partOf(slot uint16, bySlot map[uint16]*part) *part {
+	if bySlot != nil {
+		return bySlot[slot]
+	}
+	for _, pt := range r.parts {
+		if pt.slot == slot {
+			return pt
+		}
+	}
+	return nil
 }
 
 // writeParts encodes the parts into the request's one buffer.
@@ -87,7 +108,7 @@ func (p *Pipeline) explodeLocked(pt *part) []*part {
 		return nil
 	}
 	name, keys := cmd.Args[0], cmd.Args[1:]
-	if r.parts == nil { // becomes a split request of one part
+	if !r.isSplit() { // becomes a split request of one part
 		r.keys, r.left = len(keys), 1
 		pt.keys = make([]int32, len(keys))
 		for i := range keys {
@@ -105,13 +126,8 @@ func (p *Pipeline) explodeLocked(pt *part) []*part {
 		parts[i] = one
 	}
 	r.left += len(parts) - 1
-	kept := r.parts[:0:0]
-	for _, old := range r.parts {
-		if old != pt {
-			kept = append(kept, old)
-		}
-	}
-	r.parts = append(kept, parts...)
+	r.parts = slices.DeleteFunc(r.parts, func(old *part) bool { return old == pt })
+	r.parts = append(r.parts, parts...)
 	if pt != &r.one {
 		pt.recycle()
 	}

@@ -3,22 +3,25 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+
+	"redis-cluster-proxy/internal/redistest"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		// glog's, which lasts as long as the process.
-		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+	goleak.VerifyTestMain(m, // save what lasts as long as the process
+		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"),
+		goleak.IgnoreAnyFunction("redis-cluster-proxy/internal/netio.(*watcher).watchLoop"))
 }
 
 // fakeService notes in its log when it is shut down.
@@ -122,22 +125,27 @@ func TestFailureTakesTheOthersDown(t *testing.T) {
 }
 
 func TestAdminServiceServesTheRegistry(t *testing.T) {
-	var g prometheus.Gatherer = newRegistry()
-	s, err := newAdminService("127.0.0.1:0", g, func() (bool, string) { return true, "" })
+	r := serveRooms(t, redistest.StartFakeCluster(t))
+	registry := newRegistry()
+	r.register(registry)
+	s, err := newAdminService("127.0.0.1:0", registry, r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	signals := make(chan os.Signal, 1)
 	result := make(chan error, 1)
-	go func() { result <- serveUntil(signals, time.Minute, []service{s}) }()
-	for _, path := range []string{"/readyz", "/metrics", "/loglevel"} {
+	go serveInto(result, signals, []service{s})
+	for path, part := range map[string]string{
+		"/readyz": "16384", "/metrics": "redis_cluster_proxy_clients 0", "/status": "primary", "/loglevel": "v=",
+	} {
 		resp, err := http.Get("http://" + s.listener.Addr().String() + path)
 		if err != nil {
 			t.Fatal(err)
 		}
+		text, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			t.Errorf("GET %s = %s", path, resp.Status)
+		if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(string(text), part) {
+			t.Errorf("GET %s = %s %v, want %q in it:\n%s", path, resp.Status, err, part, text)
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
@@ -145,7 +153,7 @@ func TestAdminServiceServesTheRegistry(t *testing.T) {
 	if err := <-result; err != nil {
 		t.Errorf("serveUntil = %v", err)
 	}
-	if _, err := newAdminService("127.0.0.1:x", g, nil); err == nil {
+	if _, err := newAdminService("127.0.0.1:x", registry, r); err == nil {
 		t.Error("a wrong address was accepted")
 	}
 }

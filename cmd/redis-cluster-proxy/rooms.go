@@ -81,7 +81,7 @@ func (r *rooms) close() {
 
 // register lets the rooms' figures be scraped.
 func (r *rooms) register(registry *prometheus.Registry) {
-	_ = registry // METRICS
+	registry.MustRegister(r.server, r.dispatcher, r.pool, r.watcher)
 }
 
 // services returns what runs, in the order of construction.

@@ -6,8 +6,8 @@ import (
 )
 
 // chunkSizes are the capacities that are pooled, in bytes. The slack above a
-// power of two lets a value of 256 KiB or 1 MiB and its header share a chunk.
-var chunkSizes = [...]int{16 << 10, 64<<10 + 512, 256<<10 + 512, 1<<20 + 512, 4<<20 + 512}
+// power of two lets a value of 16 KiB or 1 MiB and its header share a chunk.
+var chunkSizes = [...]int{18 << 10, 64<<10 + 512, 256<<10 + 512, 1<<20 + 512, 4<<20 + 512}
 
 var chunkPools [len(chunkSizes)]sync.Pool
 

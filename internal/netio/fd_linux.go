@@ -12,7 +12,7 @@ const fastPath = true
 // smallCall is the size, in bytes, up to which a system call is made without
 // telling the scheduler. A non-blocking call of a few microseconds is cheaper
 // that way; one that copies more must not hold its P (BenchmarkConnEcho).
-const smallCall = 16 << 10
+const smallCall = 18 << 10
 
 // readFD is a non-blocking read(2).
 func readFD(fd uintptr, b []byte) (int, syscall.Errno) {
