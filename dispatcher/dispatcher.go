@@ -25,10 +25,11 @@ type Config struct {
 	// ReadYourWrites keeps a session's reads of a slot on the primary for so
 	// long after its last write to the slot.
 	ReadYourWrites time.Duration
-	// MaxRedirects is how many MOVED and ASK one part follows. Zero means 8.
+	// MaxRedirects is how many MOVED and ASK one part follows. Zero means 8,
+	// negative none.
 	MaxRedirects int
 	// RedirectTimeout is how long a part is sent again after the first
-	// trouble. Zero means 5 s.
+	// trouble. Zero means 5 s, negative not at all.
 	RedirectTimeout time.Duration
 	// MaxInFlight is how many requests of one session may be under way.
 	// Zero means 1024.
@@ -39,10 +40,10 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.MaxRedirects <= 0 {
+	if c.MaxRedirects == 0 {
 		c.MaxRedirects = 8
 	}
-	if c.RedirectTimeout <= 0 {
+	if c.RedirectTimeout == 0 {
 		c.RedirectTimeout = 5 * time.Second
 	}
 	if c.MaxInFlight <= 0 {

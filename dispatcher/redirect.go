@@ -173,7 +173,7 @@ func (p *Pipeline) bounceLocked(pt *part, b bounce, text string) {
 	if b == bounceMoved || b == bounceAsk {
 		pt.hops++
 	}
-	if now >= pt.deadline || pt.hops > p.d.cfg.MaxRedirects || p.closed {
+	if now >= pt.deadline || pt.hops > max(p.d.cfg.MaxRedirects, 0) || p.closed {
 		p.failLocked(pt, text)
 		return
 	}

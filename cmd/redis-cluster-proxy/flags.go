@@ -95,7 +95,7 @@ func (o *options) defineClients(fs *flag.FlagSet) {
 		"clients must AUTH before anything else; without it a client that did not acts as -user with -password")
 	define(fs, &o.MaxClients, "max-clients", "10000", count(0),
 		"largest `number` of clients; one more is refused with 'ERR max number of clients reached'; 0: no limit")
-	define(fs, &o.ClientOutputBufferLimit, "client-output-buffer-limit", "256mb", size(0),
+	define(fs, &o.ClientOutputBufferLimit, "client-output-buffer-limit", "1gb", size(0),
 		"`bytes` of replies that a client may leave unread before it is closed; 0: no limit")
 	define(fs, &o.ProtoMaxBulkLen, "proto-max-bulk-len", "512mb", size(1<<20),
 		"largest argument of a command in `bytes`, at least 1mb; sizes are plain numbers or end in kb, mb or gb")

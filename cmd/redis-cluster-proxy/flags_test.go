@@ -25,7 +25,7 @@ func defaults() options {
 	return options{
 		Listen:                  []listenAddr{{"tcp", "0.0.0.0:8088"}},
 		MaxClients:              10000,
-		ClientOutputBufferLimit: 256 << 20,
+		ClientOutputBufferLimit: 1 << 30,
 		ProtoMaxBulkLen:         512 << 20,
 		ShutdownTimeout:         10 * time.Second,
 		StartupNodes:            []string{"127.0.0.1:7001"},

@@ -50,8 +50,8 @@ func newRooms(o options, procs int) (*rooms, error) {
 		RejectCrossSlot: o.CrossSlot == crossSlotReject,
 		RetryIdempotent: o.RetryWrites == retryWritesIdempotent,
 		ReadYourWrites:  o.ReadYourWrites,
-		MaxRedirects:    o.MaxRedirects,
-		RedirectTimeout: o.RedirectTimeout,
+		MaxRedirects:    orNone(o.MaxRedirects),
+		RedirectTimeout: orNone(o.RedirectTimeout),
 	}, r.pool, r.watcher)
 	r.server = proxy.New(proxy.Config{
 		User: o.User, Password: o.Password, RequireAuth: o.RequireAuth,
@@ -68,6 +68,14 @@ func newRooms(o options, procs int) (*rooms, error) {
 		r.listeners = append(r.listeners, ln)
 	}
 	return r, nil
+}
+
+// orNone is n in the words of dispatcher.Config, where zero is a default and none is negative.
+func orNone[T int | time.Duration](n T) T {
+	if n == 0 {
+		return -1
+	}
+	return n
 }
 
 // close undoes newRooms where nothing was served.
