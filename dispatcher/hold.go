@@ -164,7 +164,10 @@ func (p *Pipeline) advanceLocked(slot uint16, lanes []*backend.TaskRunner) []*ba
 		}
 		pt := h.waiting[0]
 		if pt.notBefore > backend.Now() {
-			p.d.retries.add(p, slot, pt.notBefore)
+			if !pt.timed {
+				pt.timed = true
+				p.d.retries.add(p, slot, pt.notBefore)
+			}
 			return lanes
 		}
 		lane, at := p.pickLocked(pt)

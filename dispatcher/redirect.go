@@ -169,7 +169,6 @@ func (p *Pipeline) bounceLocked(pt *part, b bounce, text string) {
 		pt.deadline = now + int64(p.d.cfg.RedirectTimeout)
 	}
 	pt.attempts++
-	pt.lastErr = text
 	if b == bounceMoved || b == bounceAsk {
 		pt.hops++
 	}
@@ -177,7 +176,7 @@ func (p *Pipeline) bounceLocked(pt *part, b bounce, text string) {
 		p.failLocked(pt, text)
 		return
 	}
-	pt.notBefore = 0
+	pt.notBefore, pt.timed = 0, false
 	if wait := waitAfter(b, pt.attempts); wait > 0 {
 		pt.notBefore = min(now+int64(wait), pt.deadline)
 	}

@@ -59,10 +59,10 @@ type part struct {
 	// Set once it has bounced.
 	target    string // address to try next; "" as the routes say
 	hops      int
-	attempts  int    // how often it bounced
-	deadline  int64  // by backend.Now, when the budget is spent
-	notBefore int64  // by backend.Now, when it may be sent again
-	lastErr   string // what the client is told when the budget is spent
+	attempts  int   // how often it bounced
+	deadline  int64 // by backend.Now, when the budget is spent
+	notBefore int64 // by backend.Now, when it may be sent again
+	timed     bool  // the retryLoop knows of notBefore
 
 	// Of a split request.
 	keys  []int32 // which of the request's keys it carries

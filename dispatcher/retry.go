@@ -113,8 +113,12 @@ func (d *Dispatcher) retryLoop(ctx context.Context) {
 // advance looks at the hold of slot; now makes its first part due.
 func (p *Pipeline) advance(slot uint16, now bool) {
 	p.mu.Lock()
-	if h := p.holdOf(slot); h != nil && now && h.waiting[0].target == "" {
-		h.waiting[0].notBefore = 0
+	if h := p.holdOf(slot); h != nil {
+		pt := h.waiting[0]
+		pt.timed = false // its entry is spent
+		if now && pt.target == "" {
+			pt.notBefore = 0
+		}
 	}
 	lanes := p.advanceLocked(slot, nil)
 	dirty := p.commitLocked()

@@ -1,7 +1,7 @@
 package proxy
 
 import (
-	"strconv"
+	"strings"
 
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
@@ -15,13 +15,36 @@ func (s *session) auth(row *command.Row, cmd *resp.Command) verdict {
 	if s.pipe.Busy() {
 		return retry
 	}
-	profile := s.profile
-	profile.User, profile.Password = "", string(cmd.Args[1])
-	if len(cmd.Args) == 3 {
-		profile.User, profile.Password = string(cmd.Args[1]), string(cmd.Args[2])
+	v := &verification{profile: s.profile, reply: replyOK, apply: s.markAuthed}
+	switch password := string(cmd.Args[len(cmd.Args)-1]); {
+	case len(cmd.Args) == 3:
+		user := string(cmd.Args[1])
+		if user == "" { // in a Profile, that is the default user
+			return s.fail(row, errWrongPass)
+		}
+		v.profile.User, v.profile.Password = user, password
+		v.ask = v.profile
+	case password == "":
+		// A profile without a password asks nothing. Where the default user
+		// takes an empty one, it takes any, and Redis objects to AUTH.
+		v.ask = backend.Profile{User: "default"}
+		v.reply, v.apply = resp.AppendError(nil, errNoPassword), nothing
+	default:
+		v.profile.User, v.profile.Password = "", password
+		// Not by HELLO, which would accept it of a user without a password.
+		v.ask = backend.Profile{Password: password}
 	}
-	return s.verify(row, profile, replyOK, s.markAuthed)
+	return s.verify(row, v)
 }
+
+const (
+	// errWrongPass answers AUTH by a user who cannot exist.
+	errWrongPass = "WRONGPASS invalid username-password pair or user is disabled."
+	// errNoPassword answers AUTH with one argument where there is nothing to check.
+	errNoPassword = "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?"
+)
+
+func nothing() {}
 
 func (s *session) markAuthed() { s.setAuthed(true) }
 
@@ -29,47 +52,60 @@ func (s *session) markAuthed() { s.setAuthed(true) }
 type helloOptions struct {
 	profile backend.Profile
 	auth    bool
-	name    *string
+	name    *string // behind AUTH
+	fault   string  // what is wrong with the options; those before it count
 }
 
-// hello switches the protocol. Texts as in helloCommand of Redis 7.
+// hello switches the protocol. Order and texts are those of helloCommand of
+// Redis 7, which takes its options one by one.
 func (s *session) hello(row *command.Row, cmd *resp.Command) verdict {
-	opts, fault := s.parseHello(cmd.Args)
-	if fault != "" {
-		return s.fail(row, fault)
-	}
 	if s.pipe.Busy() {
 		return retry
 	}
-	apply := func() {
-		if opts.auth {
-			s.setAuthed(true)
-		}
-		if opts.name != nil {
-			s.name = *opts.name
-		}
-	}
-	reply := s.appendHello(nil, opts.profile.Proto)
+	opts := s.parseHello(cmd.Args)
 	if opts.auth {
-		return s.verify(row, opts.profile, reply, apply)
+		v := &verification{ask: opts.profile, profile: opts.profile}
+		v.apply = func() {
+			s.setAuthed(true)
+			if opts.name != nil {
+				s.name = *opts.name
+			}
+		}
+		if opts.fault != "" {
+			v.profile.Proto = s.profile.Proto
+			v.reply = resp.AppendError(nil, opts.fault)
+		} else {
+			v.reply = s.appendHello(nil, opts.profile.Proto)
+		}
+		return s.verify(row, v)
+	}
+	if opts.fault != "" {
+		return s.fail(row, opts.fault)
 	}
 	if !s.authed {
-		return s.fail(row, "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
+		proto := " <proto>"
+		if v := *s.srv.serverVersion.Load(); strings.HasPrefix(v, "6.") || strings.HasPrefix(v, "7.0.") {
+			proto = "" // the text as it was before Redis 7.2
+		}
+		return s.fail(row, "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO"+proto+
+			" AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
 	}
 	s.profile = opts.profile
 	s.pipe.SetProfile(s.profile)
-	apply()
-	return s.say(row, reply)
+	return s.say(row, s.appendHello(nil, opts.profile.Proto))
 }
 
-func (s *session) parseHello(args [][]byte) (opts helloOptions, fault string) {
+// parseHello reads the options and sets a name that does not wait for AUTH.
+func (s *session) parseHello(args [][]byte) (opts helloOptions) {
 	opts.profile = s.profile
 	if len(args) > 1 {
-		switch n, err := strconv.ParseInt(string(args[1]), 10, 64); {
-		case err != nil:
-			return opts, "ERR Protocol version is not an integer or out of range"
+		switch n, ok := integer(args[1]); {
+		case !ok:
+			opts.fault = "ERR Protocol version is not an integer or out of range"
+			return opts
 		case n != 2 && n != 3:
-			return opts, "NOPROTO unsupported protocol version"
+			opts.fault = "NOPROTO unsupported protocol version"
+			return opts
 		default:
 			opts.profile.Proto = resp.Proto(n)
 		}
@@ -78,21 +114,31 @@ func (s *session) parseHello(args [][]byte) (opts helloOptions, fault string) {
 		left := len(args) - 1 - i
 		switch {
 		case is(args[i], "AUTH") && left >= 2:
-			opts.auth = true
 			opts.profile.User, opts.profile.Password = string(args[i+1]), string(args[i+2])
+			if opts.profile.User == "" {
+				opts.fault = errWrongPass
+				return opts
+			}
+			opts.auth = true
 			i += 2
 		case is(args[i], "SETNAME") && left >= 1:
 			name := string(args[i+1])
-			if !validName(args[i+1]) {
-				return opts, errBadName
+			switch {
+			case !validName(args[i+1]):
+				opts.fault = errBadName
+				return opts
+			case opts.auth:
+				opts.name = &name
+			default:
+				s.name = name
 			}
-			opts.name = &name
 			i++
 		default:
-			return opts, "ERR Syntax error in HELLO option '" + string(args[i]) + "'"
+			opts.fault = "ERR Syntax error in HELLO option '" + string(args[i]) + "'"
+			return opts
 		}
 	}
-	return opts, ""
+	return opts
 }
 
 // appendHello describes the proxy as the standalone server it stands for.
@@ -124,7 +170,7 @@ func (s *session) reset(row *command.Row, _ *resp.Command) verdict {
 	s.pipe.SetProfile(s.profile)
 	s.resetAuth()
 	s.name, s.noEvict = "", false
-	s.mute = muting{}
-	s.pipe.SetSilent(false)
+	s.mute = muting{skipping: s.mute.skipping} // CLIENT REPLY SKIP skips this reply, too
+	s.pipe.SetSilent(s.mute.skipping)
 	return s.say(row, []byte("+RESET\r\n"))
 }

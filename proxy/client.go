@@ -103,7 +103,7 @@ func (s *session) clientNoTouch(row *command.Row, cmd *resp.Command) verdict {
 	}
 	profile := s.profile
 	profile.NoTouch = on
-	return s.verify(row, profile, replyOK, func() {})
+	return s.verify(row, &verification{ask: profile, profile: profile, reply: replyOK, apply: nothing})
 }
 
 func (s *session) clientReply(row *command.Row, cmd *resp.Command) verdict {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"path"
 	"strconv"
 	"strings"
@@ -33,6 +34,9 @@ func (s *session) configGet(row *command.Row, cmd *resp.Command) verdict {
 	for _, kv := range s.settings() {
 		for _, pattern := range cmd.Args[2:] {
 			if ok, err := path.Match(strings.ToLower(string(pattern)), kv[0]); ok && err == nil {
+				if len(pattern) == len(kv[0]) && !bytes.ContainsAny(pattern, `*?[\`) {
+					kv[0] = string(pattern) // Redis repeats a name as it was asked for
+				}
 				found = append(found, kv)
 				break
 			}

@@ -80,9 +80,11 @@ func (s *session) quit(row *command.Row, _ *resp.Command) verdict {
 // selectDB knows one database, as CONFIG GET databases tells: a cluster has no
 // other.
 func (s *session) selectDB(row *command.Row, cmd *resp.Command) verdict {
-	switch n, err := strconv.ParseInt(string(cmd.Args[1]), 10, 32); {
-	case err != nil:
+	switch n, ok := integer(cmd.Args[1]); {
+	case !ok:
 		return s.fail(row, "ERR value is not an integer or out of range")
+	case n != int64(int32(n)):
+		return s.fail(row, "ERR value is out of range, value must between -2147483648 and 2147483647")
 	case n != 0:
 		return s.fail(row, "ERR DB index is out of range")
 	}
@@ -99,6 +101,14 @@ func (s *session) time(row *command.Row, _ *resp.Command) verdict {
 
 // proto returns the protocol of the session's replies.
 func (s *session) proto() resp.Proto { return s.profile.Proto }
+
+// integer reads a number that is written in the one way that string2ll of
+// Redis takes: no plus sign, no leading zeros.
+func integer(arg []byte) (n int64, ok bool) {
+	text := string(arg)
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil && strconv.FormatInt(n, 10) == text
+}
 
 // is reports whether arg is word in any case.
 func is(arg []byte, word string) bool {

@@ -247,6 +247,11 @@ func (s *session) handle(cmd *resp.Command) verdict {
 		return s.dispatch(row, cmd)
 	}
 	if f := localCommands[row.Name]; f != nil {
+		if n := len(cmd.Args); row.Arity >= 0 && n != row.Arity || n < -row.Arity {
+			// Lookup leaves this to the cluster where the cluster does not
+			// know the command, as Redis 7.0 does not know CLIENT SETINFO.
+			return s.fail(row, "ERR wrong number of arguments for '"+row.Name+"' command")
+		}
 		return f(s, row, cmd)
 	}
 	if text := refusal(row, cmd.Args); text != "" {

@@ -17,26 +17,30 @@ import (
 // AUTH). The command keeps its place in the order meanwhile, and the session
 // reads on only when the answer is known: what follows depends on it.
 type verification struct {
-	s       *session
-	place   dispatcher.Place
-	profile backend.Profile
-	reply   []byte // if the profile is accepted
-	apply   func() // likewise; called by readLoop
+	// Set by who wants it.
+	ask     backend.Profile // what the node is asked
+	profile backend.Profile // the session's from then on, if ask is accepted
+	reply   []byte          // likewise
+	apply   func()          // likewise; called by readLoop
+
+	// Set by verify.
+	s     *session
+	place dispatcher.Place
+
 	outcome atomic.Pointer[error]
 }
 
-// verify starts a verification. The Pipeline must be empty. On success the
-// session gets the profile and apply is called.
-func (s *session) verify(row *command.Row, profile backend.Profile, reply []byte, apply func()) verdict {
-	v := &verification{s: s, place: s.pipe.Reserve(row), profile: profile, reply: reply, apply: apply}
+// verify starts a verification. The Pipeline must be empty.
+func (s *session) verify(row *command.Row, v *verification) verdict {
+	v.s, v.place = s, s.pipe.Reserve(row)
 	s.waiting = v.settle
-	go v.ask()
+	go v.run()
 	return wait
 }
 
-// ask runs beside the session. Its answer wakes the session up.
-func (v *verification) ask() {
-	err := v.s.srv.verifyProfile(context.Background(), uint32(v.s.id), v.profile)
+// run runs beside the session. Its answer wakes the session up.
+func (v *verification) run() {
+	err := v.s.srv.verifyProfile(context.Background(), uint32(v.s.id), v.ask)
 	v.outcome.Store(&err)
 	reply := v.reply
 	if err != nil {
