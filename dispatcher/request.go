@@ -100,8 +100,10 @@ func (s *storedReply) drop() {
 
 var requestPool = sync.Pool{New: func() any { return new(request) }}
 
-// maxFree is how many requests a Pipeline keeps for itself. The pool they
-// otherwise go to costs more when one thread takes and another gives back.
+// maxFree is how many requests a Pipeline keeps for itself while more are under
+// way. The pool they otherwise go to costs more when one thread takes and another
+// gives back; but what it gives is still in the cache, which a request that has
+// lain in an idle session is not.
 const maxFree = 16
 
 func (p *Pipeline) newRequestLocked(row *command.Row) *request {
@@ -143,7 +145,7 @@ func (p *Pipeline) recycleLocked(r *request) {
 	}
 	clear(r.elems)
 	*r = request{wire: r.wire[:0], reply: r.reply, parts: r.parts[:0], elems: r.elems[:0]}
-	if len(p.free) < maxFree {
+	if len(p.free) < maxFree && p.lenLocked() > 0 {
 		p.free = append(p.free, r)
 		return
 	}

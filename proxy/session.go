@@ -43,10 +43,8 @@ type session struct {
 	profile backend.Profile
 	authed  bool // AUTH succeeded, or is not required
 	mute    muting
-	waiting func() bool  // what a verification will do once it is known; see verify.go
-	stopped bool         // no command is read any more
-	last    *command.Row // the last command, for CLIENT INFO
-	lastAt  time.Time
+	waiting func() bool // what a verification will do once it is known; see verify.go
+	stopped bool        // no command is read any more
 	name    string
 	libName string
 	libVer  string
@@ -121,12 +119,18 @@ func (s *session) Resumed() netio.Action {
 			return netio.Pause
 		}
 	}
+	if s.conn.Backlogged(maxBacklog) {
+		return netio.Pause // what has arrived may be a thousand requests for large values
+	}
 	return s.run()
 }
 
 // Quiet implements netio.Handler.
 func (s *session) Quiet() {
-	s.cmd = resp.Command{} // or it would keep a buffer that was given back
+	// Or they would keep a buffer that was given back. The parser uses the
+	// array of Args again.
+	clear(s.cmd.Args[:cap(s.cmd.Args)])
+	s.cmd = resp.Command{}
 	s.in.Rest()
 }
 
@@ -242,7 +246,6 @@ func (s *session) handle(cmd *resp.Command) verdict {
 		s.pipe.LocalError(row, "NOAUTH Authentication required.")
 		return done
 	}
-	s.last = row
 	if row.KeyArg != 0 && row.Flags&plainMask == 0 { // the hot path
 		return s.dispatch(row, cmd)
 	}
