@@ -4,6 +4,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"redis-cluster-proxy/internal/netio"
 )
@@ -30,11 +31,12 @@ const (
 	stateDown runnerState = iota // no connection, nothing queued; the next task connects
 	stateConnecting
 	stateUp
+	stateEnding // its tasks are being told of a loss; takes none until that is done
 	stateClosed
 )
 
 func (s runnerState) String() string {
-	return [...]string{"down", "connecting", "up", "closed"}[s]
+	return [...]string{"down", "connecting", "up", "ending", "closed"}[s]
 }
 
 // TaskRunner carries tasks over one connection, in order. Its methods are safe
@@ -50,6 +52,8 @@ type TaskRunner struct {
 	// Set at construction.
 	node    *Node
 	profile Profile
+
+	losses atomic.Uint32 // written under mu
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -75,19 +79,33 @@ var asking = []byte("*1\r\n$6\r\nASKING\r\n")
 
 // Enqueue takes the task. It never blocks and never calls the handler; the
 // task is written at the latest after the next Flush. It returns false, and
-// leaves the task to the caller, if the runner is closed.
+// leaves the task to the caller, if the runner is closed, or for the moment that
+// it takes to tell its tasks that their connection was lost: one that came after
+// them must not be sent before those that are sent again.
 func (r *TaskRunner) Enqueue(t *Task) bool {
 	var one TaskList
 	one.Push(t)
-	return r.EnqueueAll(&one)
-}
-
-// EnqueueAll is Enqueue for all tasks of the list, which is empty then, or for
-// none.
-func (r *TaskRunner) EnqueueAll(l *TaskList) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.draining || r.state == stateClosed {
+	return r.enqueueLocked(&one)
+}
+
+// Losses returns how often the runner has lost its connection, or failed to
+// make one, and has told all its tasks.
+func (r *TaskRunner) Losses() uint32 { return r.losses.Load() }
+
+// EnqueueAll is Enqueue for all tasks of the list, which is empty then, or for
+// none. It also refuses if there were other losses than the caller knew of when
+// it began the list: a task that has come back meanwhile may have to be sent
+// before them.
+func (r *TaskRunner) EnqueueAll(l *TaskList, losses uint32) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.losses.Load() == losses && r.enqueueLocked(l)
+}
+
+func (r *TaskRunner) enqueueLocked(l *TaskList) bool {
+	if r.draining || r.state >= stateEnding {
 		return false
 	}
 	if r.state == stateDown && l.first != nil {
@@ -213,6 +231,13 @@ func (r *TaskRunner) Close(drain bool) {
 			r.state = stateClosed
 		}
 	}
+}
+
+// Closed reports whether the runner will take no task any more.
+func (r *TaskRunner) Closed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.draining || r.state == stateClosed
 }
 
 // Reset ends the present connection, if there is one; its tasks fail.

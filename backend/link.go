@@ -79,20 +79,16 @@ func (r *TaskRunner) start(l *link) {
 func (r *TaskRunner) end(l *link, cause error) {
 	var written int64
 	if l != nil {
-		written = l.conn.Written()
+		written = l.conn.EndOutput()
 	}
 	r.mu.Lock()
-	if r.draining || r.node.pool.ctx.Err() != nil {
-		r.state = stateClosed
-	} else {
-		r.state = stateDown
-	}
+	r.state = stateEnding
 	if r.draining && errors.Is(cause, net.ErrClosed) {
 		cause = ErrClosed
 	}
 	if l == nil {
 		r.stats.ConnectFailures++
-	} else if r.state == stateDown {
+	} else if !r.draining && r.node.pool.ctx.Err() == nil {
 		r.stats.Losses++
 	}
 	r.link = nil
@@ -107,6 +103,14 @@ func (r *TaskRunner) end(l *link, cause error) {
 		if e.task != nil {
 			flushNow(e.task.Handler.Failed(e.task, &LostError{Addr: r.node.Addr, Sent: l != nil && e.begin < written, Err: cause}))
 		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.losses.Add(1)
+	if r.draining || r.node.pool.ctx.Err() != nil {
+		r.state = stateClosed
+	} else {
+		r.state = stateDown
 	}
 }
 

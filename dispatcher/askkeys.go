@@ -55,16 +55,19 @@ func (q *keyQuestion) Replied(run []backend.Reply, _ *backend.Chunk) backend.Flu
 }
 
 // Failed implements backend.Handler.
-func (q *keyQuestion) Failed(_ *backend.Task, lost *backend.LostError) backend.Flusher {
-	p := q.req.pipe
-	return p.again(&q.req.one, func() {
-		p.failLocked(&q.req.one, "CLUSTERDOWN node "+lost.Addr+" was lost when asked for the keys of '"+q.req.row.Name+"'")
-	})
+func (q *keyQuestion) Failed(*backend.Task, *backend.LostError) backend.Flusher {
+	q.req.pipe.settleKeys(q.req, noSlot) // any node says where it belongs
+	return nil
 }
 
 // settleKeys sends r's command now that its slot is known.
 func (p *Pipeline) settleKeys(r *request, slot uint16) {
 	p.mu.Lock()
+	if p.closed {
+		p.finishPartLocked(&r.one, errGone, nil)
+		p.mu.Unlock()
+		return
+	}
 	r.one.slot = slot
 	p.holdLocked(&r.one)
 	p.mu.Unlock()

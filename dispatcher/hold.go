@@ -1,6 +1,8 @@
 package dispatcher
 
 import (
+	"time"
+
 	"redis-cluster-proxy/backend"
 )
 
@@ -50,9 +52,9 @@ func (p *Pipeline) sendLocked(pt *part) {
 		p.holdLocked(pt)
 		return
 	}
-	lane, at := p.pickLocked(pt)
+	lane, at := p.pickLocked(pt, p.routes)
 	careful := p.head < p.scanBefore || p.d.cfg.ReadPrefer != PreferPrimary
-	if lane == nil || careful && p.overtakesLocked(pt, lane) {
+	if lane == nil || careful && p.overtakesLocked(pt, lane, p.tail) {
 		p.holdLocked(pt)
 		for _, lane := range p.advanceLocked(pt.slot, nil) {
 			p.touch(lane)
@@ -71,12 +73,11 @@ func (pt *part) takeOffLocked(lane *backend.TaskRunner, at *member) {
 	}
 }
 
-// pickLocked chooses the lane for pt; nil if there is none.
-func (p *Pipeline) pickLocked(pt *part) (*backend.TaskRunner, *member) {
+// pickLocked chooses the lane for pt by these routes; nil if there is none.
+func (p *Pipeline) pickLocked(pt *part, rt *routes) (*backend.TaskRunner, *member) {
 	if pt.target != "" {
 		return p.d.member(pt.target).node.Lane(p.profile, p.seed), nil
 	}
-	rt := p.d.routes.Load()
 	if pt.slot == noSlot {
 		if n := p.d.AnyNode(p.seed + uint32(pt.attempts)); n != nil {
 			return n.Lane(p.profile, p.seed), nil
@@ -87,7 +88,9 @@ func (p *Pipeline) pickLocked(pt *part) (*backend.TaskRunner, *member) {
 	if sh == nil || sh.primary == nil {
 		return nil, nil
 	}
-	if pt.readOnly && p.d.cfg.ReadPrefer != PreferPrimary && !p.wroteLocked(pt) {
+	// A read that was redirected goes to the primary: the replica may know less
+	// of the cluster than the routes do, and would send it back and forth.
+	if pt.readOnly && p.d.cfg.ReadPrefer != PreferPrimary && pt.hops == 0 && !p.wroteLocked(pt) {
 		if m := p.d.reader(sh, p.seed); m != sh.primary {
 			return m.node.Lane(p.readProfile, p.seed), m
 		}
@@ -95,7 +98,7 @@ func (p *Pipeline) pickLocked(pt *part) (*backend.TaskRunner, *member) {
 	return sh.primary.node.Lane(p.profile, p.seed), nil
 }
 
-// flyLocked gives pt to the lane; false if the lane is closed.
+// flyLocked gives pt to the lane; false if the lane takes nothing now.
 func (p *Pipeline) flyLocked(pt *part, lane *backend.TaskRunner, at *member) bool {
 	pt.takeOffLocked(lane, at)
 	if lane.Enqueue(&pt.task) {
@@ -124,11 +127,12 @@ func (p *Pipeline) wroteLocked(pt *part) bool {
 	return p.olderLocked(pt, func(old *part) bool { return !old.readOnly })
 }
 
-// overtakesLocked reports whether pt, on lane, could be executed before an
-// older command of its slot that is under way on another one.
-func (p *Pipeline) overtakesLocked(pt *part, lane *backend.TaskRunner) bool {
+// overtakesLocked reports whether pt, given to lane now, could be executed
+// before an older command of its slot: one that is under way on another lane, or
+// one from stagedFrom on, which may not have been given to its lane yet.
+func (p *Pipeline) overtakesLocked(pt *part, lane *backend.TaskRunner, stagedFrom uint64) bool {
 	return p.olderLocked(pt, func(old *part) bool {
-		return old.state == partFlying && old.lane != lane && !(old.readOnly && pt.readOnly)
+		return old.state == partFlying && (old.lane != lane || old.req.seq >= stagedFrom) && !(old.readOnly && pt.readOnly)
 	})
 }
 
@@ -170,23 +174,31 @@ func (p *Pipeline) advanceLocked(slot uint16, lanes []*backend.TaskRunner) []*ba
 			}
 			return lanes
 		}
-		lane, at := p.pickLocked(pt)
+		lane, at := p.pickLocked(pt, p.d.routes.Load())
 		switch {
 		case lane == nil:
 			p.takeLocked(h)
 			p.bounceLocked(pt, bounceDown, errNotServed)
-		case p.overtakesLocked(pt, lane):
-			return lanes // what it waits for advances the hold when it lands
+		case p.overtakesLocked(pt, lane, p.stagedFrom):
+			return lanes // what it waits for advances the hold when it lands, or Flush does
 		case p.flyLocked(pt, lane, at):
+			// It may be on another lane than younger parts of the slot.
+			p.scanBefore = max(p.scanBefore, pt.req.seq+1)
 			p.takeLocked(h)
 			lanes = appendLane(lanes, lane)
+		case !lane.Closed(): // it has just lost its connection
+			pt.notBefore, pt.timed = backend.Now()+int64(lostDelay), false
 		default: // closed this moment: its node has left
 			p.takeLocked(h)
-			pt.target = ""
+			pt.target, pt.task.Asking = "", false
 			p.bounceLocked(pt, bounceLost, "CLUSTERDOWN node "+lane.Node().Addr+" has left the cluster")
 		}
 	}
 }
+
+// lostDelay is how long to wait for a lane that is telling its tasks of the
+// loss of their connection.
+const lostDelay = time.Millisecond
 
 // takeLocked takes the first part out of h, and h out of the Pipeline when it
 // was the last.

@@ -37,7 +37,8 @@ func (p *Pipeline) mergeLocked(r *request) {
 // mergeErrors returns the reply if a part failed, else nil. A failed part is
 // never dressed up as a missing key. If all failed alike, or nothing was
 // changed by those that did not fail, it is the first error itself; else the
-// error says how much of the request failed, and where.
+// error says how much of the request failed, and where, and why: that a result
+// is unknown before anything else, since it is the least one can rely on.
 func (r *request) mergeErrors() []byte {
 	var first []byte
 	var failed []uint16
@@ -46,7 +47,8 @@ func (r *request) mergeErrors() []byte {
 		if pt.reply.bytes[0] != '-' {
 			continue
 		}
-		if first == nil {
+		if first == nil || bytes.HasPrefix(pt.reply.bytes, unknownPrefix) && !bytes.HasPrefix(first, unknownPrefix) {
+			alike = alike && first == nil
 			first = pt.reply.bytes
 		}
 		alike = alike && bytes.Equal(first, pt.reply.bytes)
@@ -63,6 +65,8 @@ func (r *request) mergeErrors() []byte {
 	return resp.AppendError(nil, fmt.Sprintf("%s %d of %d keys failed, in slots %s: %s",
 		code, keys, r.keys, listSlots(failed), text))
 }
+
+var unknownPrefix = []byte("-UNKNOWNRESULT ")
 
 // maxListed is how many slots an error names.
 const maxListed = 20

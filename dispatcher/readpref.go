@@ -17,7 +17,8 @@ const (
 )
 
 // reader returns the member that answers a read of this shard: the one with the
-// fewest reads in flight among the best kind that is fit. seed breaks ties.
+// fewest reads in flight among the best kind that is fit. seed breaks ties. Now and
+// then it is one whose connection was lost, to find out whether it is back.
 func (d *Dispatcher) reader(sh *shardRoute, seed uint32) *member {
 	if d.cfg.ReadPrefer == PreferReplicaIDC {
 		if m := leastBusy(sh.replicas, seed, true); m != nil {
@@ -36,7 +37,13 @@ func (d *Dispatcher) reader(sh *shardRoute, seed uint32) *member {
 func leastBusy(members []*member, seed uint32, near bool) (best *member) {
 	for i := range members {
 		m := members[(uint32(i)+seed)%uint32(len(members))]
-		if near && !m.near || !m.fit() {
+		if near && !m.near {
+			continue
+		}
+		if m.probe() {
+			return m
+		}
+		if !m.fit() {
 			continue
 		}
 		if best == nil || m.reads.Load() < best.reads.Load() {
@@ -47,29 +54,32 @@ func leastBusy(members []*member, seed uint32, near bool) (best *member) {
 }
 
 // recentWrites remembers, for one session, when it wrote to which slot. It is
-// kept only where reads may go to replicas.
-type recentWrites map[uint16]int64
+// kept only where reads may go to replicas. The zero value is ready.
+type recentWrites struct {
+	at      map[uint16]int64 // by backend.Now
+	sweepAt int              // how many there must be to look for old ones
+}
 
-// maxRecentWrites bounds the memory of a session that writes everywhere; past
-// it, the oldest are looked for and dropped.
-const maxRecentWrites = 1024
+// minSweep is the least number of writes among which old ones are looked for.
+const minSweep = 1024
 
 func (w *recentWrites) note(slot uint16, window int64) {
 	now := backend.Now()
-	if *w == nil {
-		*w = make(recentWrites)
+	if w.at == nil {
+		w.at, w.sweepAt = make(map[uint16]int64), minSweep
 	}
-	if len(*w) >= maxRecentWrites {
-		for s, at := range *w {
+	if len(w.at) >= w.sweepAt {
+		for s, at := range w.at {
 			if now-at > window {
-				delete(*w, s)
+				delete(w.at, s)
 			}
 		}
+		w.sweepAt = max(minSweep, 2*len(w.at)) // a constant part of each write
 	}
-	(*w)[slot] = now
+	w.at[slot] = now
 }
 
-func (w recentWrites) within(slot uint16, window int64) bool {
-	at, ok := w[slot]
+func (w *recentWrites) within(slot uint16, window int64) bool {
+	at, ok := w.at[slot]
 	return ok && backend.Now()-at <= window
 }

@@ -108,14 +108,22 @@ func (p *Pipeline) finishPartLocked(pt *part, reply []byte, chunk *backend.Chunk
 func (p *Pipeline) bounced(pt *part, b bounce, text string) {
 	p.d.stats.Bounces[b].Add(1)
 	from := pt.lane.Node().Addr
-	target, ok := "", true
+	target, asking, ok := "", false, true
 	switch b {
 	case bounceMoved, bounceAsk:
 		var slot uint16
-		if slot, target, ok = parseRedirect(text, from); ok && b == bounceMoved {
+		slot, target, ok = parseRedirect(text, from)
+		asking = b == bounceAsk
+		if ok && b == bounceMoved {
 			p.d.topology.Moved(slot, target)
-			target = "" // by the patched routes
+			if slot == pt.slot {
+				target = "" // by the patched routes
+			}
 		}
+	case bounceTryAgain:
+		// The node that a slot is moving to says so, too. Asking its owner
+		// first would only cost a hop each time.
+		target, asking = pt.target, pt.task.Asking
 	case bounceLoading, bounceMaster:
 		if pt.at != nil {
 			pt.at.markUnfit()
@@ -125,7 +133,7 @@ func (p *Pipeline) bounced(pt *part, b bounce, text string) {
 		p.d.topology.Refresh(bounceNames[b])
 	}
 	f := p.again(pt, func() {
-		pt.target, pt.task.Asking = target, b == bounceAsk
+		pt.target, pt.task.Asking = target, asking
 		if !ok {
 			p.failLocked(pt, text)
 			return
@@ -172,6 +180,9 @@ func (p *Pipeline) bounceLocked(pt *part, b bounce, text string) {
 	if b == bounceMoved || b == bounceAsk {
 		pt.hops++
 	}
+	if now >= pt.deadline {
+		p.hastenLocked(pt.slot, now)
+	}
 	if now >= pt.deadline || pt.hops > max(p.d.cfg.MaxRedirects, 0) || p.closed {
 		p.failLocked(pt, text)
 		return
@@ -182,6 +193,21 @@ func (p *Pipeline) bounceLocked(pt *part, b bounce, text string) {
 	}
 	p.d.stats.Retries.Add(1)
 	p.holdLocked(pt)
+}
+
+// hastenLocked lets what waits in the hold of slot be tried once more and no
+// longer: the part that it waited for has used up the time for all of them. Else
+// each would begin a budget of its own when the one before it has failed.
+func (p *Pipeline) hastenLocked(slot uint16, now int64) {
+	h := p.holdOf(slot)
+	if h == nil {
+		return
+	}
+	for _, pt := range h.waiting {
+		if pt.deadline == 0 {
+			pt.deadline = now
+		}
+	}
 }
 
 // failLocked answers pt with an error.
@@ -207,7 +233,7 @@ func parseRedirect(text, from string) (slot uint16, addr string, ok bool) {
 // Failed implements backend.Handler.
 func (p *Pipeline) Failed(t *backend.Task, lost *backend.LostError) backend.Flusher {
 	pt := t.Owner.(*part)
-	addr := lost.Addr
+	addr, at := lost.Addr, pt.at
 	return p.again(pt, func() {
 		refused := (*backend.HandshakeError)(nil)
 		safe := !lost.Sent || pt.readOnly || pt.idempotent
@@ -226,8 +252,8 @@ func (p *Pipeline) Failed(t *backend.Task, lost *backend.LostError) backend.Flus
 		default:
 			p.d.stats.Bounces[bounceLost].Add(1)
 			p.d.topology.Refresh("connection lost")
-			if pt.at != nil {
-				pt.at.markUnfit()
+			if at != nil {
+				at.markUnfit()
 			}
 			pt.target, pt.task.Asking = "", false
 			p.bounceLocked(pt, bounceLost, fmt.Sprintf("CLUSTERDOWN node %s is unreachable: %v", addr, lost.Err))

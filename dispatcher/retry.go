@@ -114,8 +114,10 @@ func (d *Dispatcher) retryLoop(ctx context.Context) {
 func (p *Pipeline) advance(slot uint16, now bool) {
 	p.mu.Lock()
 	if h := p.holdOf(slot); h != nil {
+		for _, pt := range h.waiting {
+			pt.timed = false // it may have been its entry
+		}
 		pt := h.waiting[0]
-		pt.timed = false // its entry is spent
 		if now && pt.target == "" {
 			pt.notBefore = 0
 		}

@@ -42,8 +42,8 @@ type member struct {
 	unfit     atomic.Int64 // until when, by backend.Now, it is left out of reads
 }
 
-// unfitFor is how long a replica that answered LOADING or MASTERDOWN is left
-// out of reads.
+// unfitFor is how long a replica that answered LOADING or MASTERDOWN, or whose
+// connection was lost, is left out of reads.
 const unfitFor = time.Second
 
 func (m *member) markUnfit() { m.unfit.Store(backend.Now() + int64(unfitFor)) }
@@ -55,6 +55,18 @@ func (m *member) fit() bool {
 	}
 	until := m.unfit.Load()
 	return until == 0 || until < backend.Now()
+}
+
+// probe reports whether the caller's read is to find out whether the member,
+// whose connection was lost, can be reached again. Only reads connect to a
+// replica, so without it one that was lost would be left out for good. It is true
+// for one read in a while.
+func (m *member) probe() bool {
+	if !m.node.Failing() || m.unhealthy.Load() {
+		return false
+	}
+	now, until := backend.Now(), m.unfit.Load()
+	return until < now && m.unfit.CompareAndSwap(until, now+int64(unfitFor))
 }
 
 // memberSet holds the members by address.

@@ -119,7 +119,7 @@ func (p *Pipeline) explodeLocked(pt *part) []*part {
 	for i, key := range keys {
 		one := newPart(r)
 		one.slot, one.readOnly, one.idempotent = pt.slot, pt.readOnly, pt.idempotent
-		one.deadline, one.attempts = pt.deadline, pt.attempts
+		one.deadline, one.attempts, one.hops = pt.deadline, pt.attempts, pt.hops
 		one.task.Start = pt.task.Start
 		one.task.Wire = resp.AppendCommandBytes(nil, [][]byte{name, key})
 		one.keys = append(one.keys, pt.keys[i])

@@ -43,7 +43,7 @@ type session struct {
 	profile backend.Profile
 	authed  bool // AUTH succeeded, or is not required
 	mute    muting
-	waiting func() bool // what a verification will do once it is known; see verify.go
+	waiting func() bool // what is done before the next command; see verify.go and dispatch
 	stopped bool        // no command is read any more
 	name    string
 	libName string
@@ -214,7 +214,7 @@ func (s *session) parse() netio.Action {
 		case v == stop:
 			s.stopped = true
 			return netio.Stop
-		case v == wait && (s.waiting != nil || s.pipe.Busy()):
+		case v == wait && s.waiting != nil:
 			return netio.Pause
 		}
 	}
@@ -265,8 +265,18 @@ func (s *session) handle(cmd *resp.Command) verdict {
 }
 
 func (s *session) dispatch(row *command.Row, cmd *resp.Command) verdict {
-	if s.pipe.Dispatch(row, cmd, s.in.Chunk()) {
-		return wait
+	if !s.pipe.Dispatch(row, cmd, s.in.Chunk()) {
+		return done
 	}
-	return done
+	if s.pipe.Busy() { // which promises a Wake
+		s.waiting = s.keysKnown
+	}
+	return wait
+}
+
+// keysKnown ends the wait for a command whose keys a node was asked for.
+// Without it a Resume for another reason would let the next command overtake it.
+func (s *session) keysKnown() bool {
+	s.waiting = nil
+	return true
 }

@@ -145,6 +145,10 @@ func (c *Conn) Serve() error {
 // the socket is readable.
 func (c *Conn) readReady(fd uintptr) bool {
 	for {
+		if c.ending.Load() { // bytes woke us before StopReading did
+			c.action = Stop
+			return true
+		}
 		buf := c.handler.ReadBuffer()
 		n, errno := readFD(fd, buf)
 		switch {
@@ -261,5 +265,6 @@ func (c *Conn) Abort() bool {
 // is meant for the one who called Serve, after it returned.
 func (c *Conn) Close() {
 	c.Abort()
+	c.EndOutput()
 	_ = c.nc.Close()
 }

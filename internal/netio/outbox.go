@@ -11,12 +11,13 @@ import (
 type outbox struct {
 	wmu sync.Mutex
 	// Guarded by wmu.
-	gather  Batch // queued, not yet handed to the socket
-	writing bool  // one goroutine owns the rest of this struct's fields below
-	written int64 // bytes that the socket has taken since the beginning
-	unsent  int   // bytes of the current batch that it has not taken yet
-	awaited bool  // Resume is owed when nothing is left
-	err     error // the first write error; output is dropped from then on
+	gather  Batch         // queued, not yet handed to the socket
+	writing bool          // one goroutine owns the rest of this struct's fields below
+	written int64         // bytes that the socket has taken since the beginning
+	unsent  int           // bytes of the current batch that it has not taken yet
+	awaited bool          // Resume is owed when nothing is left
+	err     error         // the first write error; output is dropped from then on
+	idle    chan struct{} // made by EndOutput, closed when nobody is writing
 
 	// Owned by whoever set writing.
 	current Batch
@@ -57,6 +58,28 @@ func (c *Conn) Backlogged(limit int) bool {
 func (c *Conn) Written() int64 {
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
+	return c.written
+}
+
+// EndOutput drops what is not written, waits for a write that is under way, and
+// returns Written for good: nothing is written after it. It follows Abort, which
+// makes the wait a short one.
+func (c *Conn) EndOutput() int64 {
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	if c.err == nil {
+		c.err = net.ErrClosed
+	}
+	c.gather.Drop()
+	for c.writing {
+		if c.idle == nil {
+			c.idle = make(chan struct{})
+		}
+		idle := c.idle
+		c.wmu.Unlock()
+		<-idle
+		c.wmu.Lock()
+	}
 	return c.written
 }
 
@@ -102,6 +125,10 @@ func (c *Conn) Flush() (left int) {
 // endWriting gives up writing and unlocks wmu.
 func (c *Conn) endWriting() {
 	c.writing = false
+	if c.idle != nil {
+		close(c.idle)
+		c.idle = nil
+	}
 	failed := c.err != nil
 	resume := c.awaited && c.gather.size == 0
 	c.awaited = c.awaited && !resume

@@ -1,0 +1,334 @@
+package dispatcher
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/internal/redistest"
+	"redis-cluster-proxy/resp"
+)
+
+// TestOrder has many sessions send random pipelines while slots migrate, nodes fail over and connections are cut. Every
+// reply must be its own request's, each session's acknowledged writes of a key must have been executed once, in the
+// order in which they were sent, and the only errors are those of writes whose result is unknown.
+func TestOrder(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		cfg  Config
+	}{
+		{"primaries", Config{}},
+		{"replicas", Config{ReadPrefer: PreferReplica, ReadYourWrites: time.Millisecond}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			cluster := redistest.StartFakeCluster(t)
+			r := newFakeRig(t, tc.cfg, cluster)
+			l := newLoad(r, 8)
+			var running sync.WaitGroup
+			for _, w := range l.workers {
+				running.Go(w.run)
+			}
+			trouble(t, cluster, l)
+			l.stop.Store(true)
+			running.Wait()
+			l.check(t, cluster)
+			for _, code := range []string{"MOVED", "ASK"} {
+				if cluster.Errors(code) == 0 {
+					t.Errorf("nothing was answered with %s", code)
+				}
+			}
+		})
+	}
+}
+
+// tags are the hash tags of the keys of a load.
+const tags = 6
+
+// key is one of two keys of a tag.
+func key(tag, i int) string { return fmt.Sprintf("{t%d}%d", tag, i) }
+
+// load is sessions that send ids and take down what became of them.
+type load struct {
+	workers []*worker
+	stop    atomic.Bool
+}
+
+// worker is one session. Its fields are for its goroutine, and for check when that has ended.
+type worker struct {
+	load *load
+	name string
+	s    *session
+	rng  *rand.Rand
+
+	rounds atomic.Int64 // rounds begun; all that was sent before has been answered
+
+	nextID  int
+	acked   map[string][]string // by key, the ids of acknowledged writes, in the order sent
+	unknown int
+	replies int
+	err     error
+}
+
+func newLoad(r *rig, workers int) *load {
+	l := &load{}
+	for i := range workers {
+		l.workers = append(l.workers, &worker{
+			load: l, name: "w" + strconv.Itoa(i), s: r.newSession(),
+			rng: rand.New(rand.NewPCG(1, uint64(i))), acked: map[string][]string{},
+		})
+	}
+	return l
+}
+
+// passed waits until everything that is under way has been answered.
+func (l *load) passed(t *testing.T) {
+	t.Helper()
+	seen := make([]int64, len(l.workers))
+	for i, w := range l.workers {
+		seen[i] = w.rounds.Load()
+	}
+	on := func() bool {
+		for i, w := range l.workers {
+			if w.rounds.Load() <= seen[i] {
+				return false
+			}
+		}
+		return true
+	}
+	if polled(on) {
+		return
+	}
+	for i, w := range l.workers {
+		if w.rounds.Load() <= seen[i] {
+			t.Errorf("%s stands still: %s", w.name, w.s.describe())
+		}
+	}
+	var lanes strings.Builder
+	for _, n := range l.workers[0].s.rig.pool.Nodes() {
+		n.Describe(&lanes)
+	}
+	t.Fatal(lanes.String())
+}
+
+// sent is one request of a worker, whose reply must be want.
+type sent struct {
+	want   string
+	writes [][2]string // keys and ids
+}
+
+func (w *worker) run() {
+	defer w.s.close()
+	for !w.load.stop.Load() {
+		w.rounds.Add(1)
+		if w.err = w.round(); w.err != nil {
+			w.rounds.Store(1 << 60) // nobody waits for it
+			return
+		}
+	}
+	w.rounds.Store(1 << 60)
+}
+
+// round sends a few batches without waiting for replies, and then takes these.
+func (w *worker) round() error {
+	var all []sent
+	for range 1 + w.rng.IntN(4) {
+		var raw []byte
+		for range 1 + w.rng.IntN(20) {
+			var one sent
+			raw, one = w.append(raw)
+			all = append(all, one)
+			if w.rng.IntN(8) == 0 { // what the session answers itself
+				id := w.id()
+				w.s.say(raw)
+				w.s.pipe.Local(nil, resp.AppendBulkString(nil, id))
+				raw, all = nil, append(all, sent{want: id})
+			}
+		}
+		w.s.say(raw)
+	}
+	replies, err := w.s.next(len(all))
+	if err != nil {
+		return err
+	}
+	for i, v := range replies {
+		if err := w.note(all[i], v); err != nil {
+			return fmt.Errorf("reply %d of %d: %w", i, len(all), err)
+		}
+	}
+	return nil
+}
+
+func (w *worker) id() string {
+	w.nextID++
+	return w.name + "-" + strconv.Itoa(w.nextID)
+}
+
+// append adds a random command: a read, a write, or a write of several slots at once.
+func (w *worker) append(raw []byte) ([]byte, sent) {
+	tag, id := w.rng.IntN(tags), w.id()
+	k := key(tag, w.rng.IntN(2))
+	switch n := w.rng.IntN(10); {
+	case n < 4:
+		return resp.AppendCommand(raw, "fake.read", k, id), sent{want: id}
+	case n < 9:
+		return resp.AppendCommand(raw, "fake.write", k, id), sent{id, [][2]string{{k, id}}}
+	}
+	one, args := sent{want: "OK"}, []string{"MSET"}
+	for i := range 3 { // of different slots: a node that has only some of a part's keys would refuse it
+		k, id := key((tag+i)%tags, w.rng.IntN(2)), w.id()
+		one.writes = append(one.writes, [2]string{k, id})
+		args = append(args, k, id)
+	}
+	return resp.AppendCommand(raw, args...), one
+}
+
+// note takes a reply down.
+func (w *worker) note(one sent, v resp.Value) error {
+	w.replies++
+	switch {
+	case v.Kind == '-' && len(one.writes) > 0 && strings.HasPrefix(v.Str, "UNKNOWNRESULT "):
+		w.unknown++
+	case v.Kind == '-' || v.Str != one.want:
+		return fmt.Errorf("%q for %q", v.Str, one.want)
+	default:
+		for _, kv := range one.writes {
+			w.acked[kv[0]] = append(w.acked[kv[0]], kv[1])
+		}
+	}
+	return nil
+}
+
+// check compares what was acknowledged with what was executed.
+func (l *load) check(t *testing.T, cluster *redistest.FakeCluster) {
+	replies, unknown := 0, 0
+	for _, w := range l.workers {
+		if w.err != nil {
+			t.Errorf("%s: %v", w.name, w.err)
+		}
+		replies += w.replies
+		unknown += w.unknown
+	}
+	t.Logf("%d replies, %d of them UNKNOWNRESULT; %d MOVED, %d ASK", replies, unknown, cluster.Errors("MOVED"), cluster.Errors("ASK"))
+	if replies < 1000 || unknown*5 > replies {
+		t.Errorf("%d replies, %d of them UNKNOWNRESULT: that proves nothing", replies, unknown)
+	}
+	for tag := range tags {
+		for i := range 2 {
+			l.checkKey(t, cluster, key(tag, i))
+		}
+	}
+}
+
+func (l *load) checkKey(t *testing.T, cluster *redistest.FakeCluster, k string) {
+	at := map[string]int{} // when an id was executed
+	last := ""
+	for n, e := range cluster.Writes(k) {
+		for j := 1; j+1 < len(e.Args); j += 2 {
+			if e.Args[j] != k {
+				continue
+			}
+			last = e.Args[j+1]
+			if _, twice := at[last]; twice {
+				t.Errorf("%s: %s was executed twice", k, last)
+			}
+			at[last] = n
+		}
+	}
+	for _, w := range l.workers {
+		before := -1
+		for _, id := range w.acked[k] {
+			n, executed := at[id]
+			if !executed {
+				t.Errorf("%s: %s was acknowledged and not executed", k, id)
+			} else if n < before {
+				t.Errorf("%s: %s was executed before one that was sent earlier", k, id)
+			}
+			before = max(before, n)
+		}
+	}
+	if got, _ := cluster.OwnerOf(redistest.Slot(k)).Get(k); got != last {
+		t.Errorf("%s is %q, want %q, which was written last", k, got, last)
+	}
+}
+
+// trouble changes the cluster under the load for a while. Between changes it lets pass what is under way: a slot that left a
+// node and came back while commands stood in line there would really be served by it again, in another order.
+func trouble(t *testing.T, cluster *redistest.FakeCluster, l *load) {
+	rng := rand.New(rand.NewPCG(7, 7))
+	for range 30 {
+		if t.Failed() {
+			return
+		}
+		n := cluster.Nodes()[rng.IntN(6)]
+		switch rng.IntN(6) {
+		case 0, 1:
+			migrate(t, cluster, l, rng)
+		case 2:
+			n.CutConns()
+		case 3:
+			n.CutAfterReplyBytes(rng.IntN(200))
+		case 4: // as CLUSTER FAILOVER does
+			if replicas := cluster.ReplicasOf(n); len(replicas) > 0 {
+				cluster.Failover(replicas[0])
+			}
+		case 5:
+			die(t, cluster, l, n)
+		}
+		l.passed(t)
+	}
+}
+
+// migrate moves a slot of the load's, with pauses on the way.
+func migrate(t *testing.T, cluster *redistest.FakeCluster, l *load, rng *rand.Rand) {
+	slot := redistest.Slot(key(rng.IntN(tags), 0))
+	primaries := cluster.Primaries()
+	to := primaries[rng.IntN(len(primaries))]
+	cluster.BeginMigrate(slot, to)
+	l.passed(t)
+	cluster.MigrateKeys(slot, 1)
+	l.passed(t)
+	cluster.EndMigrate(slot)
+}
+
+// die kills a node, has a replica take over if it is a primary, and revives it as a replica.
+func die(t *testing.T, cluster *redistest.FakeCluster, l *load, n *redistest.FakeNode) {
+	replicas := cluster.ReplicasOf(n)
+	n.Kill()
+	if len(replicas) > 0 {
+		cluster.Failover(replicas[0])
+	}
+	l.passed(t)
+	if err := n.Revive(); err != nil {
+		t.Error(err)
+	}
+}
+
+// describe says what a session has under way.
+func (s *session) describe() string {
+	p := s.pipe
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var b strings.Builder
+	fmt.Fprintf(&b, "dirty %t late %t owed %t", p.dirty, p.late, p.owed)
+	for seq := p.head; seq < p.tail; seq++ {
+		r := p.atLocked(seq)
+		r.each(func(pt *part) {
+			if r.done || pt.state == partDone {
+				return
+			}
+			fmt.Fprintf(&b, "\n%d %s slot %d", seq, r.row.Name, pt.slot)
+			if pt.state == partFlying {
+				fmt.Fprintf(&b, " at %s", pt.lane.Node().Addr)
+			} else {
+				fmt.Fprintf(&b, " held, attempts %d, due in %s, timed %t", pt.attempts, time.Duration(pt.notBefore-backend.Now()), pt.timed)
+			}
+		})
+	}
+	return b.String()
+}

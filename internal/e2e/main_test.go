@@ -1,0 +1,86 @@
+// Package e2e has no code but tests: the wired proxy in front of real clusters, with the loads, the clients and the faults
+// that it is made for.
+package e2e
+
+import (
+	"context"
+	"flag"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"redis-cluster-proxy/internal/proxytest"
+	"redis-cluster-proxy/internal/redistest"
+)
+
+var (
+	// cluster is for tests that leave it as they found it, keys apart.
+	cluster = proxytest.SharedCluster(redistest.Config{})
+	// breakable is for tests that break it. Each leaves it whole: all nodes run and three of them are primaries.
+	breakable = proxytest.SharedCluster(redistest.Config{NodeTimeout: time.Second})
+)
+
+func TestMain(m *testing.M) {
+	flag.Set("logtostderr", "true") // not into files that stay behind
+	goleak.VerifyTestMain(proxytest.Main{M: m, Shared: []interface{ Close() }{cluster, breakable}},
+		goleak.IgnoreAnyFunction("redis-cluster-proxy/internal/netio.(*watcher).watchLoop"),
+		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+}
+
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// start runs a proxy in front of the cluster.
+func start(t *testing.T, c *redistest.Cluster, cfg proxytest.Config) *proxytest.Proxy {
+	t.Helper()
+	cfg.Seeds = c.Addrs()
+	return proxytest.Start(t, cfg)
+}
+
+// eventually waits until check is true.
+func eventually(t *testing.T, what string, check func() bool) {
+	t.Helper()
+	within(t, proxytest.Patience, what, check)
+}
+
+// within is eventually for what has a time of its own.
+func within(t *testing.T, d time.Duration, what string, check func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(d)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !check() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", d, what)
+		}
+		<-tick.C
+	}
+}
+
+// redirects returns how often requests came back to the dispatcher for this reason, by its metrics.
+func redirects(t *testing.T, p *proxytest.Proxy, kind string) int {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	if err := registry.Register(p.Dispatcher); err != nil {
+		t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.Metric {
+			if f.GetName() == "redis_cluster_proxy_redirects_total" && m.Label[0].GetValue() == kind {
+				return int(m.Counter.GetValue())
+			}
+		}
+	}
+	t.Fatalf("no metric counts redirects of kind %s", kind)
+	return 0
+}

@@ -1,0 +1,380 @@
+package netio
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestSlowReader has a client read nothing while much is written, and then all:
+// order and content stay, and Resume comes when all is written, not before.
+func TestSlowReader(t *testing.T) {
+	each(t, transports, func(t *testing.T, tr transport) {
+		server, client := tr.pair(t)
+		narrow(t, server, client)
+		c := NewConn(server, nil)
+		t.Cleanup(c.Close)
+		want := noise(4 << 20)
+		chunk := ownChunk(want)
+		var out Batch
+		left := 0
+		for b := want; len(b) > 0; {
+			n := min(len(b), 1+rand.N(64<<10))
+			if n%2 == 0 {
+				out.Append(b[:n])
+			} else {
+				out.AppendChunk(b[:n], chunk.Chunk)
+			}
+			c.Queue(&out)
+			if out.Len() != 0 {
+				t.Fatal("Queue left something in the batch")
+			}
+			if rand.N(3) > 0 {
+				left = c.Flush()
+			}
+			b = b[n:]
+		}
+		left = max(left, c.Flush())
+		if left == 0 {
+			t.Fatal("the buffers took everything: the test is not about a slow reader")
+		}
+		if !c.Backlogged(1<<20) || !c.Backlogged(0) {
+			t.Fatal("not backlogged")
+		}
+		if len(c.resume) != 0 {
+			t.Fatal("resumed before the client read anything")
+		}
+
+		got := make([]byte, len(want))
+		_, err := io.ReadFull(client, got[:len(got)/2])
+		must(t, err)
+		if len(c.resume) != 0 && c.Written() < int64(len(want)) {
+			t.Error("resumed with bytes left")
+		}
+		_, err = io.ReadFull(client, got[len(got)/2:])
+		must(t, err)
+		if !bytes.Equal(got, want) {
+			t.Error("what came differs")
+		}
+		if !c.Wait() {
+			t.Fatal("Wait says that the Conn was aborted")
+		}
+		if n := c.Written(); n != int64(len(want)) {
+			t.Errorf("resumed when %d of %d bytes were written", n, len(want))
+		}
+		if c.Backlogged(0) {
+			t.Error("backlogged with nothing left")
+		}
+		chunk.awaitSole(t)
+
+		// Without a backlog there is no Resume.
+		say(c, []byte("x"))
+		_, err = io.ReadFull(client, got[:1])
+		must(t, err)
+		eventually(t, "Written", func() bool { return c.Written() == int64(len(want))+1 })
+		if len(c.resume) != 0 {
+			t.Error("a Resume that nobody waits for")
+		}
+	})
+}
+
+// TestBacklogUnflushed checks that Resume comes with the Flush that whoever
+// queued the bytes owes, also if that is a moment later.
+func TestBacklogUnflushed(t *testing.T) {
+	each(t, transports, func(t *testing.T, tr transport) {
+		server, client := tr.pair(t)
+		c := NewConn(server, nil)
+		t.Cleanup(c.Close)
+		var out Batch
+		out.Append(make([]byte, 100))
+		c.Queue(&out)
+		if c.Backlogged(100) {
+			t.Error("100 bytes are more than 100")
+		}
+		if !c.Backlogged(99) {
+			t.Error("100 bytes are not more than 99")
+		}
+		if len(c.resume) != 0 {
+			t.Error("resumed before the Flush")
+		}
+		c.Flush()
+		_, err := io.ReadFull(client, make([]byte, 100))
+		must(t, err)
+		if !c.Wait() {
+			t.Error("aborted")
+		}
+	})
+}
+
+// TestWrittenIsExact fills the buffers of a client that reads nothing, aborts,
+// and counts what the client gets.
+func TestWrittenIsExact(t *testing.T) {
+	each(t, transports[:3], func(t *testing.T, tr transport) {
+		for range 10 {
+			server, client := tr.pair(t)
+			narrow(t, server, client)
+			c := NewConn(server, nil)
+			var out Batch
+			for range 100 {
+				out.Append(make([]byte, 1+rand.N(40<<10)))
+				c.Queue(&out)
+				c.Flush()
+			}
+			if !c.Backlogged(0) {
+				t.Fatal("the buffers took everything")
+			}
+			read := rand.N(1 << 20)
+			_, err := io.CopyN(io.Discard, client, int64(read))
+			must(t, err)
+			if tr.fast { // else Written grows with whole batches only
+				eventually(t, "Written to follow", func() bool { return c.Written() >= int64(read) })
+			}
+			c.Abort()
+			n := c.EndOutput()
+			c.Close()
+			rest, _ := io.Copy(io.Discard, client)
+			if int64(read)+rest != n {
+				t.Fatalf("%d bytes written, the client got %d", n, int64(read)+rest)
+			}
+			if c.Written() != n {
+				t.Fatalf("%d bytes written after EndOutput said %d", c.Written(), n)
+			}
+			client.Close()
+		}
+	})
+}
+
+// TestEndOutput aborts at a random moment of several goroutines' writing. What
+// EndOutput says is what the peer gets, to the byte: nothing is written later.
+func TestEndOutput(t *testing.T) {
+	each(t, transports[:4], func(t *testing.T, tr transport) {
+		for range 40 {
+			server, client := tr.pair(t)
+			c := NewConn(server, nil)
+			got := make(chan []byte, 1)
+			go drain(client, got)
+			var wg sync.WaitGroup
+			for range 3 {
+				wg.Go(func() {
+					for !c.closed.Load() {
+						say(c, make([]byte, 1+rand.N(100)))
+						if rand.N(4) == 0 {
+							runtime.Gosched()
+						}
+					}
+					say(c, []byte("too late"))
+				})
+			}
+			limit := rand.Int64N(4000)
+			eventually(t, "some output", func() bool { return c.Written() >= limit })
+			c.Abort()
+			n := c.EndOutput()
+			c.Close()
+			wg.Wait()
+			if sum := len(receive(t, "the end", got)); int64(sum) != n {
+				t.Fatalf("EndOutput said %d, the peer got %d bytes", n, sum)
+			}
+			if c.Written() != n || c.EndOutput() != n {
+				t.Fatal("Written has changed after EndOutput")
+			}
+		}
+	})
+}
+
+// TestConcurrentOutput has many goroutines write records, small ones copied and
+// large ones by reference to chunks that are used again at once. Each record must
+// come whole and each goroutine's in its order.
+func TestConcurrentOutput(t *testing.T) {
+	each(t, transports, func(t *testing.T, tr transport) {
+		const writers, records = 8, 200
+		server, client := tr.pair(t)
+		c := NewConn(server, nil)
+		t.Cleanup(c.Close)
+		var wg sync.WaitGroup
+		for id := range writers {
+			wg.Go(func() { writeRecords(c, byte(id), records) })
+		}
+		var next [writers]uint32
+		for range writers * records {
+			id, number := readRecord(t, client)
+			if number != next[id] {
+				t.Fatalf("record %d of writer %d came in the place of %d", number, id, next[id])
+			}
+			next[id]++
+		}
+		wg.Wait()
+	})
+}
+
+// TestNoFlushIsLost has goroutines flush at the same time, over and over: what is
+// queued while another one writes must go with it.
+func TestNoFlushIsLost(t *testing.T) {
+	each(t, transports, func(t *testing.T, tr transport) {
+		const writers, rounds = 3, 300
+		server, client := tr.pair(t)
+		c := NewConn(server, nil)
+		t.Cleanup(c.Close)
+		var wg sync.WaitGroup
+		var goOn [writers]chan struct{}
+		for i := range goOn {
+			goOn[i] = make(chan struct{}, 1)
+			wg.Go(func() {
+				for range goOn[i] {
+					say(c, []byte("x"))
+				}
+			})
+		}
+		must(t, client.SetReadDeadline(time.Now().Add(patience)))
+		var got [writers]byte
+		for range rounds {
+			for _, ch := range goOn {
+				ch <- struct{}{}
+			}
+			if _, err := io.ReadFull(client, got[:]); err != nil {
+				t.Error(err)
+				break
+			}
+		}
+		for _, ch := range goOn {
+			close(ch)
+		}
+		wg.Wait()
+	})
+}
+
+// recordHeader is the writer's id, the record's number and its length.
+const recordHeader = 9
+
+// writeRecords writes records 0 to n-1, each filled with what its header makes.
+func writeRecords(c *Conn, id byte, n int) {
+	var out Batch
+	for number := range uint32(n) {
+		size := recordHeader + rand.N(100)
+		if number%8 == 0 {
+			size = recordHeader + rand.N(30<<10)
+		}
+		chunk := NewChunk(size)
+		record := chunk.B[:size]
+		record[0] = id
+		binary.BigEndian.PutUint32(record[1:], number)
+		binary.BigEndian.PutUint32(record[5:], uint32(size))
+		for i := recordHeader; i < size; i++ {
+			record[i] = filler(id, number)
+		}
+		if number%2 == 0 {
+			out.AppendChunk(record[:size/2], chunk)
+			out.AppendChunk(record[size/2:], chunk)
+		} else {
+			out.Append(record[:size/2])
+			out.Append(record[size/2:])
+		}
+		chunk.Release() // the output's references are the last ones
+		if number%3 == 0 {
+			c.Queue(&out)
+			if number%2 == 0 {
+				c.Flush()
+			}
+		}
+	}
+	c.Queue(&out)
+	c.Flush()
+}
+
+func filler(id byte, number uint32) byte { return id<<5 ^ byte(number) }
+
+func readRecord(t *testing.T, r io.Reader) (id byte, number uint32) {
+	t.Helper()
+	var header [recordHeader]byte
+	_, err := io.ReadFull(r, header[:])
+	must(t, err)
+	id, number = header[0], binary.BigEndian.Uint32(header[1:])
+	body := make([]byte, binary.BigEndian.Uint32(header[5:])-recordHeader)
+	_, err = io.ReadFull(r, body)
+	must(t, err)
+	for _, b := range body {
+		if b != filler(id, number) {
+			t.Fatalf("record %d of writer %d is corrupt: %x, want %x", number, id, b, filler(id, number))
+		}
+	}
+	return id, number
+}
+
+// TestEchoKeepsChunks has a client send much ahead, so that its echo waits in
+// chunks that the server goes on to read into: what was handed out is never
+// overwritten, and chunks that are used again belong to nobody else.
+func TestEchoKeepsChunks(t *testing.T) {
+	each(t, transports, func(t *testing.T, tr transport) {
+		server, client := tr.pair(t)
+		h := record(t, server, (*tape).echo)
+		const rounds, pieces, size = 2, 1000, 5003
+		got := make([]byte, size)
+		for round := range rounds {
+			for i := range pieces {
+				_, err := client.Write(bytes.Repeat([]byte{byte(i + round)}, size))
+				must(t, err)
+			}
+			eventually(t, "a backlog", func() bool { return h.conn.Written()+int64(backlog(h.conn)) == (int64(round)+1)*pieces*size })
+			for i := range pieces {
+				_, err := io.ReadFull(client, got)
+				must(t, err)
+				if !bytes.Equal(got, bytes.Repeat([]byte{byte(i + round)}, size)) {
+					t.Fatalf("piece %d is corrupt", i)
+				}
+			}
+		}
+	})
+}
+
+// backlog returns how many bytes wait to be written.
+func backlog(c *Conn) int {
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	return c.gather.size + c.unsent
+}
+
+// failing is a net.Conn whose output fails after limit bytes.
+type failing struct {
+	net.Conn
+	limit int
+}
+
+func (f *failing) Write(b []byte) (int, error) {
+	n := min(len(b), f.limit)
+	f.limit -= n
+	if n < len(b) {
+		return n, fmt.Errorf("cut")
+	}
+	return n, nil
+}
+
+// TestWriteErrorReleases checks the references after an error at each byte of the
+// output.
+func TestWriteErrorReleases(t *testing.T) {
+	chunk := ownChunk(make([]byte, 100))
+	for limit := range 31 {
+		server, _ := net.Pipe()
+		c := NewConn(&failing{server, limit}, nil)
+		var out Batch
+		for range 3 {
+			out.Append([]byte("12345"))
+			out.AppendChunk(chunk.B[:5], chunk.Chunk)
+		}
+		c.Queue(&out)
+		c.Flush()
+		eventually(t, "the write's end", func() bool { return c.WriteError() != nil || c.Written() == 30 })
+		if c.Written() != int64(limit) || (c.WriteError() == nil) != (limit == 30) {
+			t.Errorf("limit %d: %d bytes written, %v", limit, c.Written(), c.WriteError())
+		}
+		out.AppendChunk(chunk.B[:5], chunk.Chunk)
+		c.Queue(&out) // is dropped, or never written
+		c.Close()
+		chunk.awaitSole(t)
+	}
+}

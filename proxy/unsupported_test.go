@@ -1,0 +1,173 @@
+package proxy_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"testing"
+
+	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/internal/proxytest"
+	"redis-cluster-proxy/resp"
+)
+
+// TestUnsupportedCommandsAnswerAnError: not one of them hangs, closes the connection, or reaches a node.
+func TestUnsupportedCommandsAnswerAnError(t *testing.T) {
+	p := start(t, proxytest.Config{})
+	for _, hello := range []string{"2", "3"} {
+		d := proxytest.Connect(t, p.Addr)
+		d.Do("HELLO", hello)
+		for _, line := range []string{
+			"SUBSCRIBE c", "PSUBSCRIBE p*", "SSUBSCRIBE c", "UNSUBSCRIBE", "PUBLISH c m", "SPUBLISH c m", "PUBSUB CHANNELS",
+			"MULTI", "EXEC", "DISCARD", "WATCH k", "UNWATCH",
+			"BLPOP k 0", "BRPOP k 0", "BLMOVE a a LEFT LEFT 0", "BLMPOP 0 1 k LEFT", "BZPOPMIN k 0", "BZMPOP 0 1 k MIN", "BRPOPLPUSH a a 0",
+			"XREAD BLOCK 0 STREAMS k $", "XREADGROUP GROUP g c BLOCK 0 STREAMS k >", "WAIT 1 0", "CLIENT PAUSE 100000",
+			"KEYS *", "SCAN 0", "RANDOMKEY", "DBSIZE", "FLUSHALL", "FLUSHDB", "SWAPDB 0 1",
+			"SHUTDOWN", "SHUTDOWN NOSAVE", "DEBUG SLEEP 100", "DEBUG SEGFAULT", "MONITOR", "SYNC", "PSYNC ? -1", "REPLCONF ACK 1",
+			"REPLICAOF NO ONE", "SLAVEOF NO ONE", "FAILOVER", "SAVE", "BGSAVE", "BGREWRITEAOF", "LASTSAVE", "ROLE", "CONFIG SET maxclients 1", "CONFIG RESETSTAT", "CONFIG REWRITE",
+			"CLUSTER INFO", "CLUSTER NODES", "CLUSTER SLOTS", "CLUSTER RESET HARD", "CLUSTER FLUSHSLOTS", "CLUSTER FAILOVER", "READONLY", "READWRITE", "ASKING",
+			"ACL WHOAMI", "ACL LIST", "ACL SETUSER x", "MODULE LIST", "SLOWLOG GET", "LATENCY RESET", "MEMORY DOCTOR", "MEMORY PURGE", "MEMORY STATS",
+			"CLIENT LIST", "CLIENT KILL ID 1", "CLIENT UNPAUSE", "CLIENT TRACKING ON", "CLIENT CACHING YES", "CLIENT GETREDIR", "CLIENT UNBLOCK 1", "CLIENT TRACKINGINFO",
+			"SCRIPT LOAD return", "SCRIPT FLUSH", "SCRIPT KILL", "SCRIPT EXISTS x", "FUNCTION LOAD x", "FUNCTION FLUSH", "FUNCTION LIST", "FUNCTION KILL", "FUNCTION DUMP",
+		} {
+			if v := d.Do(strings.Fields(line)...); v.Kind != '-' || !strings.HasPrefix(v.Str, "ERR ") {
+				t.Errorf("%s: %+v", line, v)
+			}
+		}
+		if v := d.Do("PING"); v.Str != "PONG" {
+			t.Errorf("PING afterwards: %+v", v)
+		}
+	}
+}
+
+// requests are requests for the command or sub-command of a row that words name: with as few arguments as it takes, and with
+// none, each with several fillings.
+func requests(words []string, arity int) [][]string {
+	if arity < 0 {
+		arity = -arity
+	}
+	all := [][]string{words, words[:1]}
+	for _, filling := range []string{"1", "x1", "0", ""} {
+		for extra := range 3 {
+			args := append([]string{}, words...)
+			for len(args) < arity+extra {
+				args = append(args, filling)
+			}
+			all = append(all, args)
+		}
+	}
+	return all
+}
+
+// errNoReply says that a request was answered by something else than one reply.
+var errNoReply = errors.New("not one reply")
+
+// answered sends a request and a marker behind it and reads the reply: one, and then the marker's.
+func answered(c *proxytest.Client, marker string, args []string) error {
+	if err := c.SendCommand(args...); err != nil {
+		return err
+	}
+	if err := c.SendCommand("ECHO", marker); err != nil {
+		return err
+	}
+	v, err := c.Read()
+	if err != nil {
+		return err
+	}
+	if v.Kind == '$' && v.Str == marker {
+		return fmt.Errorf("%w: the next request's instead", errNoReply)
+	}
+	next, err := c.Read()
+	if err == nil && next.Str != marker {
+		err = fmt.Errorf("%w: %+v and then %+v", errNoReply, v, next)
+	}
+	return err
+}
+
+// TestEveryCommandIsAnsweredOnce calls whatever the cluster has, and whatever the built-in table has besides.
+func TestEveryCommandIsAnsweredOnce(t *testing.T) {
+	p := start(t, proxytest.Config{})
+	for _, hello := range []string{"2", "3"} {
+		d := proxytest.Connect(t, p.Addr)
+		d.Do("HELLO", hello)
+		asked := 0
+		ask := func(words []string, arity int) {
+			for _, args := range requests(words, arity) {
+				if strings.EqualFold(args[0], "quit") || strings.EqualFold(args[0], "reset") {
+					continue // these end what the test is about
+				}
+				asked++
+				if err := answered(d.Client, "marker "+strconv.Itoa(asked), args); err != nil {
+					t.Errorf("RESP%s %q: %v", hello, args, err)
+				}
+				if t.Failed() { // out of step
+					return
+				}
+			}
+		}
+		for _, row := range clusterRows(t, d) {
+			ask(row.words, row.arity)
+		}
+		if asked < 2000 {
+			t.Errorf("only %d requests: the cluster named few commands", asked)
+		}
+		for row := range command.Builtin().Rows() {
+			ask(strings.Split(row.Name, "|"), row.Arity)
+		}
+	}
+	for _, n := range cluster.Get(t).Nodes() {
+		if err := n.Client().Ping(t.Context()).Err(); err != nil {
+			t.Errorf("node %s afterwards: %v", n.Addr, err)
+		}
+	}
+}
+
+// commandRow is a row of COMMAND.
+type commandRow struct {
+	words []string // the name, and a sub-command's
+	arity int
+}
+
+// clusterRows asks for COMMAND.
+func clusterRows(t *testing.T, d *proxytest.Dialog) (rows []commandRow) {
+	t.Helper()
+	var read func(resp.Value)
+	read = func(v resp.Value) {
+		rows = append(rows, commandRow{strings.Split(v.Elems[0].Str, "|"), int(v.Elems[1].Int)})
+		if len(v.Elems) > 9 {
+			for _, sub := range v.Elems[9].Elems {
+				read(sub)
+			}
+		}
+	}
+	reply := d.Do("COMMAND")
+	if reply.Kind != '*' || len(reply.Elems) < 200 {
+		t.Fatalf("COMMAND says %.300v", reply)
+	}
+	for _, v := range reply.Elems {
+		read(v)
+	}
+	return rows
+}
+
+// TestResetAndQuitInAnyForm are the commands left out above.
+func TestResetAndQuitInAnyForm(t *testing.T) {
+	p := start(t, proxytest.Config{})
+	for _, args := range [][]string{{"QUIT"}, {"quit", "x"}} {
+		d := proxytest.Connect(t, p.Addr)
+		if v := d.Do(args...); v.Str != "OK" {
+			t.Errorf("%q: %+v", args, v)
+		}
+		if _, err := d.Read(); !errors.Is(err, io.EOF) {
+			t.Errorf("%q: the connection ends with %v", args, err)
+		}
+	}
+	d := proxytest.Connect(t, p.Addr)
+	for _, args := range [][]string{{"RESET"}, {"reset", "x"}, {"RESET"}} {
+		if err := answered(d.Client, "marker", args); err != nil {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
+}
