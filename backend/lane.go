@@ -59,6 +59,7 @@ type TaskRunner struct {
 	// Guarded by mu.
 	state    runnerState
 	draining bool  // closes when the queue is empty
+	closing  bool  // ends as soon as it is connected
 	link     *link // set in stateUp
 	queue    fifo
 	pending  uint32      // how many of the newest entries are not flushed
@@ -125,21 +126,20 @@ func (r *TaskRunner) enqueueLocked(l *TaskList) bool {
 
 // appendLocked gathers the task's bytes and queues what it owes.
 func (r *TaskRunner) appendLocked(t *Task) {
-	begin := r.offset
 	if t.Asking {
 		r.out.Append(asking)
-		r.offset += int64(len(asking))
-		r.queue.push(entry{begin: begin})
+		r.queue.push(entry{begin: r.offset})
 		r.pending++
+		r.offset += int64(len(asking))
 	}
 	if t.WireChunk != nil {
 		r.out.AppendChunk(t.Wire, t.WireChunk)
 	} else {
 		r.out.Append(t.Wire)
 	}
-	r.offset += int64(len(t.Wire))
-	r.queue.push(entry{task: t, begin: begin})
+	r.queue.push(entry{task: t, begin: r.offset})
 	r.pending++
+	r.offset += int64(len(t.Wire))
 }
 
 // Flush lets what was enqueued be written, now or when the lane's clock says so.
@@ -180,6 +180,12 @@ func (r *TaskRunner) dueLocked() *netio.Conn {
 	if r.waitsLocked() {
 		return nil
 	}
+	return r.queueLocked()
+}
+
+// queueLocked queues what has gathered, which is something, and returns the
+// connection to flush.
+func (r *TaskRunner) queueLocked() *netio.Conn {
 	flying := r.queue.size - r.pending
 	now := Now()
 	for i := flying; i < r.queue.size; i++ {
@@ -230,6 +236,7 @@ func (r *TaskRunner) Close(drain bool) {
 		} else if r.state == stateDown {
 			r.state = stateClosed
 		}
+		r.closing = true
 	}
 }
 
@@ -250,10 +257,15 @@ func (r *TaskRunner) Reset() {
 }
 
 // expire fails the tasks that were flushed before limit, by Now, leaving
-// tombstones that swallow their replies.
+// tombstones that swallow their replies. What waits for the lane's clock is sent:
+// the clock stands still as long as the node does.
 func (r *TaskRunner) expire(limit int64) {
 	var late []*Task
+	var conn *netio.Conn
 	r.mu.Lock()
+	if r.state == stateUp && r.pending > 0 {
+		conn = r.queueLocked()
+	}
 	for i := range r.queue.size {
 		e := r.queue.at(i)
 		if e.sent == 0 || e.sent > limit {
@@ -266,6 +278,9 @@ func (r *TaskRunner) expire(limit int64) {
 	}
 	r.stats.Timeouts += uint64(len(late))
 	r.mu.Unlock()
+	if conn != nil {
+		conn.Flush()
+	}
 	for _, t := range late {
 		flushNow(t.Handler.Failed(t, &LostError{Addr: r.node.Addr, Sent: true, Err: ErrTimeout}))
 	}

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ type link struct {
 	// Owned by serveLoop.
 	scanner resp.ReplyScanner
 	in      netio.Input
-	lens    [maxBatch]int32 // lengths of the replies of one batch
+	lens    [maxBatch]int   // lengths of the replies of one batch
 	owed    [maxBatch]entry // and what they answer
 	run     [maxBatch]Reply // those of one handler
 	touched []Flusher
@@ -39,10 +40,15 @@ func (r *TaskRunner) serveLoop() {
 		r.end(nil, err)
 		return
 	}
+	r.serve(nc)
+}
+
+// serve drives a connection that has shaken hands to its end.
+func (r *TaskRunner) serve(nc net.Conn) {
 	l := &link{runner: r}
 	l.conn = netio.NewConn(nc, l)
 	r.start(l)
-	err = l.conn.Serve()
+	err := l.conn.Serve()
 	if l.err != nil {
 		err = l.err
 	}
@@ -64,7 +70,7 @@ func (r *TaskRunner) start(l *link) {
 		r.appendLocked(waiting.pop().task)
 	}
 	conn := r.dueLocked()
-	if r.node.pool.ctx.Err() != nil {
+	if r.closing || r.node.pool.ctx.Err() != nil {
 		l.conn.Abort()
 	}
 	r.mu.Unlock()
@@ -122,11 +128,12 @@ func (l *link) Arrived(n int) netio.Action {
 	l.in.Filled(n)
 	for {
 		count, err := l.scan()
-		if count > 0 && err == nil {
-			err = l.answer(count)
+		if count > 0 { // also what came before a wrong one
+			err = cmp.Or(l.answer(count), err)
 		}
 		if err != nil {
 			l.err = err
+			l.flushTouched()
 			return netio.Stop
 		}
 		if count < len(l.lens) {
@@ -148,7 +155,7 @@ func (l *link) scan() (count int, err error) {
 		if n == 0 {
 			break
 		}
-		l.lens[count] = int32(n)
+		l.lens[count] = n
 		count++
 		rest = rest[n:]
 	}
@@ -165,7 +172,7 @@ func (l *link) answer(count int) error {
 	chunk := l.in.Chunk()
 	n := 0
 	for i := range owed {
-		size := int(l.lens[i])
+		size := l.lens[i]
 		reply := l.in.Bytes()[:size:size]
 		l.in.Consume(size)
 		t := owed[i].task
@@ -234,6 +241,11 @@ func (l *link) flush() {
 	if conn != nil {
 		conn.Flush()
 	}
+	l.flushTouched()
+}
+
+// flushTouched flushes those who got replies.
+func (l *link) flushTouched() {
 	for i, f := range l.touched {
 		f.Flush()
 		l.touched[i] = nil

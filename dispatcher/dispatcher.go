@@ -76,6 +76,7 @@ type Dispatcher struct {
 
 	routes  atomic.Pointer[routes]
 	members memberSet
+	moving  movingSlots
 	retries retryQueue
 	late    lateList
 	stats   Stats

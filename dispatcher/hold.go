@@ -53,7 +53,7 @@ func (p *Pipeline) sendLocked(pt *part) {
 		return
 	}
 	lane, at := p.pickLocked(pt, p.routes)
-	careful := p.head < p.scanBefore || p.d.cfg.ReadPrefer != PreferPrimary
+	careful := p.head < p.scanBefore || p.d.cfg.ReadPrefer != PreferPrimary || p.d.moving.is(pt.slot)
 	if lane == nil || careful && p.overtakesLocked(pt, lane, p.tail) {
 		p.holdLocked(pt)
 		for _, lane := range p.advanceLocked(pt.slot, nil) {
@@ -95,6 +95,11 @@ func (p *Pipeline) pickLocked(pt *part, rt *routes) (*backend.TaskRunner, *membe
 			return m.node.Lane(p.readProfile, p.seed), m
 		}
 	}
+	if sh.primary.unhealthy.Load() {
+		// It may accept connections and never answer; its replica will be
+		// the primary soon.
+		return nil, nil
+	}
 	return sh.primary.node.Lane(p.profile, p.seed), nil
 }
 
@@ -128,11 +133,15 @@ func (p *Pipeline) wroteLocked(pt *part) bool {
 }
 
 // overtakesLocked reports whether pt, given to lane now, could be executed
-// before an older command of its slot: one that is under way on another lane, or
-// one from stagedFrom on, which may not have been given to its lane yet.
+// before an older command of its slot: one that is under way on another lane, one
+// from stagedFrom on, which may not have been given to its lane yet, or, while the
+// slot moves, one with several keys: a node that has only some of them sends it
+// back, and would execute pt on a key that it has.
 func (p *Pipeline) overtakesLocked(pt *part, lane *backend.TaskRunner, stagedFrom uint64) bool {
+	moving := p.d.moving.is(pt.slot)
 	return p.olderLocked(pt, func(old *part) bool {
-		return old.state == partFlying && (old.lane != lane || old.req.seq >= stagedFrom) && !(old.readOnly && pt.readOnly)
+		return old.state == partFlying && !(old.readOnly && pt.readOnly) &&
+			(old.lane != lane || old.req.seq >= stagedFrom || moving && old.several)
 	})
 }
 

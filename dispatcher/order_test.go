@@ -34,7 +34,7 @@ func TestOrder(t *testing.T) {
 			for _, w := range l.workers {
 				running.Go(w.run)
 			}
-			trouble(t, cluster, l)
+			trouble(t, cluster, l, 30)
 			l.stop.Store(true)
 			running.Wait()
 			l.check(t, cluster)
@@ -65,6 +65,7 @@ type worker struct {
 	name string
 	s    *session
 	rng  *rand.Rand
+	task func() error // what a round is
 
 	rounds atomic.Int64 // rounds begun; all that was sent before has been answered
 
@@ -78,10 +79,12 @@ type worker struct {
 func newLoad(r *rig, workers int) *load {
 	l := &load{}
 	for i := range workers {
-		l.workers = append(l.workers, &worker{
+		w := &worker{
 			load: l, name: "w" + strconv.Itoa(i), s: r.newSession(),
 			rng: rand.New(rand.NewPCG(1, uint64(i))), acked: map[string][]string{},
-		})
+		}
+		w.task = w.pipeline
+		l.workers = append(l.workers, w)
 	}
 	return l
 }
@@ -126,7 +129,7 @@ func (w *worker) run() {
 	defer w.s.close()
 	for !w.load.stop.Load() {
 		w.rounds.Add(1)
-		if w.err = w.round(); w.err != nil {
+		if w.err = w.task(); w.err != nil {
 			w.rounds.Store(1 << 60) // nobody waits for it
 			return
 		}
@@ -134,8 +137,8 @@ func (w *worker) run() {
 	w.rounds.Store(1 << 60)
 }
 
-// round sends a few batches without waiting for replies, and then takes these.
-func (w *worker) round() error {
+// pipeline sends a few batches without waiting for replies, and then takes these.
+func (w *worker) pipeline() error {
 	var all []sent
 	for range 1 + w.rng.IntN(4) {
 		var raw []byte
@@ -162,6 +165,16 @@ func (w *worker) round() error {
 		}
 	}
 	return nil
+}
+
+// ask sends one command and returns its reply.
+func (w *worker) ask(args ...string) (resp.Value, error) {
+	w.s.say(resp.AppendCommand(nil, args...))
+	replies, err := w.s.next(1)
+	if err != nil {
+		return resp.Value{}, err
+	}
+	return replies[0], nil
 }
 
 func (w *worker) id() string {
@@ -259,16 +272,18 @@ func (l *load) checkKey(t *testing.T, cluster *redistest.FakeCluster, k string) 
 
 // trouble changes the cluster under the load for a while. Between changes it lets pass what is under way: a slot that left a
 // node and came back while commands stood in line there would really be served by it again, in another order.
-func trouble(t *testing.T, cluster *redistest.FakeCluster, l *load) {
+func trouble(t *testing.T, cluster *redistest.FakeCluster, l *load, times int) {
 	rng := rand.New(rand.NewPCG(7, 7))
-	for range 30 {
+	for range times {
 		if t.Failed() {
 			return
 		}
 		n := cluster.Nodes()[rng.IntN(6)]
-		switch rng.IntN(6) {
+		pass := func() { l.passed(t) }
+		switch rng.IntN(8) {
 		case 0, 1:
-			migrate(t, cluster, l, rng)
+			primaries := cluster.Primaries()
+			migrate(cluster, redistest.Slot(key(rng.IntN(tags), 0)), primaries[rng.IntN(len(primaries))], pass)
 		case 2:
 			n.CutConns()
 		case 3:
@@ -278,33 +293,49 @@ func trouble(t *testing.T, cluster *redistest.FakeCluster, l *load) {
 				cluster.Failover(replicas[0])
 			}
 		case 5:
-			die(t, cluster, l, n)
+			die(t, cluster, n, pass)
+		case 6:
+			grow(t, cluster, redistest.Slot(key(rng.IntN(tags), 0)), pass)
+		case 7:
+			n.Delay(time.Duration(rng.IntN(2)) * time.Millisecond)
 		}
-		l.passed(t)
+		pass()
 	}
 }
 
 // migrate moves a slot of the load's, with pauses on the way.
-func migrate(t *testing.T, cluster *redistest.FakeCluster, l *load, rng *rand.Rand) {
-	slot := redistest.Slot(key(rng.IntN(tags), 0))
-	primaries := cluster.Primaries()
-	to := primaries[rng.IntN(len(primaries))]
+func migrate(cluster *redistest.FakeCluster, slot uint16, to *redistest.FakeNode, pass func()) {
 	cluster.BeginMigrate(slot, to)
-	l.passed(t)
+	pass()
 	cluster.MigrateKeys(slot, 1)
-	l.passed(t)
+	pass()
 	cluster.EndMigrate(slot)
 }
 
 // die kills a node, has a replica take over if it is a primary, and revives it as a replica.
-func die(t *testing.T, cluster *redistest.FakeCluster, l *load, n *redistest.FakeNode) {
+func die(t *testing.T, cluster *redistest.FakeCluster, n *redistest.FakeNode, pass func()) {
 	replicas := cluster.ReplicasOf(n)
 	n.Kill()
 	if len(replicas) > 0 {
 		cluster.Failover(replicas[0])
 	}
-	l.passed(t)
+	pass()
 	if err := n.Revive(); err != nil {
+		t.Error(err)
+	}
+}
+
+// grow adds a node, which has a slot for a while and leaves.
+func grow(t *testing.T, cluster *redistest.FakeCluster, slot uint16, pass func()) {
+	n, err := cluster.AddNode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := cluster.Primaries()[0]
+	migrate(cluster, slot, n, pass)
+	pass()
+	migrate(cluster, slot, back, pass)
+	if err := cluster.RemoveNode(n); err != nil {
 		t.Error(err)
 	}
 }

@@ -18,7 +18,7 @@ const errCrossSlot = "CROSSSLOT Keys in request don't hash to the same slot"
 // If wait is true, the session must hand over nothing more until the Pipeline
 // is empty (see Busy): a node is being asked where the command belongs.
 func (p *Pipeline) Dispatch(row *command.Row, cmd *resp.Command, chunk *backend.Chunk) (wait bool) {
-	slot := noSlot
+	slot, several := noSlot, false
 	if row.KeyArg != 0 {
 		slot = p.d.hash(cmd.Args[row.KeyArg])
 	} else if row.HasKeys() {
@@ -28,9 +28,14 @@ func (p *Pipeline) Dispatch(row *command.Row, cmd *resp.Command, chunk *backend.
 		case errors.Is(err, command.ErrAskServer):
 			p.askKeys(row, cmd)
 			return true
+		case err != nil && canSplit(row):
+			// A node would look at the slots before it counts.
+			p.LocalError(row, "ERR wrong number of arguments for '"+row.Name+"' command")
+			return false
 		case err != nil || len(keys) == 0:
 			// Any node words the error, or needs no key.
 		default:
+			several = len(keys) > 1
 			slot = p.d.hash(cmd.Args[keys[0]])
 			if p.spread(cmd.Args, keys, slot) {
 				p.dispatchSpread(row, cmd.Args, keys)
@@ -40,10 +45,15 @@ func (p *Pipeline) Dispatch(row *command.Row, cmd *resp.Command, chunk *backend.
 	}
 	p.mu.Lock()
 	r := p.newForwardLocked(row, cmd, chunk)
-	r.one.slot = slot
+	r.one.slot, r.one.several = slot, several
 	p.placeLocked(r)
 	p.mu.Unlock()
 	return false
+}
+
+func canSplit(row *command.Row) bool {
+	_, ok := row.Split()
+	return ok
 }
 
 func (d *Dispatcher) hash(key []byte) uint16 { return d.routes.Load().table.Hash(key) }

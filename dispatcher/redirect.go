@@ -109,6 +109,9 @@ func (p *Pipeline) bounced(pt *part, b bounce, text string) {
 	p.d.stats.Bounces[b].Add(1)
 	from := pt.lane.Node().Addr
 	target, asking, ok := "", false, true
+	if b == bounceAsk || b == bounceTryAgain {
+		p.d.moving.note(pt.slot)
+	}
 	switch b {
 	case bounceMoved, bounceAsk:
 		var slot uint16

@@ -52,6 +52,7 @@ type part struct {
 
 	readOnly   bool // may be sent twice, and to a replica
 	idempotent bool // a write that may be sent twice
+	several    bool // it has more than one key
 
 	lane *backend.TaskRunner // in partFlying
 	at   *member             // whose read counter it holds, in partFlying

@@ -88,6 +88,7 @@ func (p *Pipeline) writeParts(r *request, args [][]byte, keys []int, step int) {
 			}
 		}
 		pt.task.Wire = wire[begin:len(wire):len(wire)]
+		pt.several = len(pt.keys) > 1
 	}
 	r.wire = wire
 	r.bytes = len(wire)

@@ -113,7 +113,9 @@ func play(t *testing.T, text string) string {
 }
 
 // together reports whether lines of this kind in succession are one event.
-func together(actor string) bool { return strings.HasSuffix(actor, ":") || strings.HasSuffix(actor, "=") }
+func together(actor string) bool {
+	return strings.HasSuffix(actor, ":") || strings.HasSuffix(actor, "=")
+}
 
 // speaker is who speaks in a line: "client" for both "client: GET foo" and "client= +PONG".
 func speaker(line string) string {

@@ -159,6 +159,14 @@ func TestSwitchesWaitForWhatIsUnderWay(t *testing.T) {
 	}
 }
 
+// fakeConns returns how many connections the fake nodes have.
+func fakeConns(c *redistest.FakeCluster) (conns int) {
+	for _, n := range c.Nodes() {
+		conns += n.Conns()
+	}
+	return conns
+}
+
 // TestNothingRunsAfterClose closes a proxy with sessions in every state.
 func TestNothingRunsAfterClose(t *testing.T) {
 	c := redistest.StartFakeCluster(t)
@@ -185,13 +193,36 @@ func TestNothingRunsAfterClose(t *testing.T) {
 	for _, d := range sessions {
 		d.Close()
 	}
-	eventually(t, "the fake nodes have noticed", func() bool {
-		conns := 0
-		for _, n := range c.Nodes() {
-			conns += n.Conns()
-		}
-		return conns == 0
-	})
+	eventually(t, "the fake nodes have noticed", func() bool { return fakeConns(c) == 0 })
+	if err := goleak.Find(append(lasting, before)...); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNoVerificationOutlivesTheServer, not even one that waits for a node that stands still.
+func TestNoVerificationOutlivesTheServer(t *testing.T) {
+	c := redistest.StartFakeCluster(t)
+	before := goleak.IgnoreCurrent()
+	p := proxytest.Start(t, proxytest.Config{Seeds: c.Addrs(), ConnectTimeout: proxytest.Patience, ReloadInterval: time.Hour})
+	for _, n := range c.Nodes() {
+		n.Pause()
+		t.Cleanup(n.Resume)
+	}
+	had := fakeConns(c)
+	waits, left := proxytest.Connect(t, p.Addr), proxytest.Connect(t, p.Addr)
+	waits.Say(commands("AUTH default x", "PING"))
+	left.Say(commands("HELLO 3 AUTH default x"))
+	eventually(t, "nodes are asked", func() bool { return fakeConns(c) == had+2 })
+	if err := left.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
+	waits.WantClosed()
+	waits.Close()
+	for _, n := range c.Nodes() {
+		n.Resume()
+	}
+	eventually(t, "the fake nodes have noticed", func() bool { return fakeConns(c) == 0 })
 	if err := goleak.Find(append(lasting, before)...); err != nil {
 		t.Error(err)
 	}

@@ -38,6 +38,8 @@ type Server struct {
 	cfg     Config
 	d       *dispatcher.Dispatcher
 	started time.Time
+	ctx     context.Context // of what runs beside the sessions; ends with Shutdown
+	cancel  context.CancelFunc
 
 	table         atomic.Pointer[command.Table]
 	serverVersion atomic.Pointer[string]
@@ -53,7 +55,7 @@ type Server struct {
 	sessions  map[*session]struct{}
 	closing   bool
 
-	ending sync.WaitGroup // sessions
+	ending sync.WaitGroup // sessions and verifications
 }
 
 // New makes a Server that dispatches to d and knows the commands of table. It
@@ -64,6 +66,7 @@ func New(cfg Config, d *dispatcher.Dispatcher, table *command.Table) *Server {
 		listeners: make(map[net.Listener]struct{}),
 		sessions:  make(map[*session]struct{}),
 	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.SetTable(table)
 	s.SetServerVersion("7.0.0")
 	return s
@@ -162,6 +165,7 @@ func (s *Server) isClosing() bool {
 // closes each client when it has its replies. When ctx ends first, it closes
 // the rest at once and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
+	defer s.cancel()
 	s.mu.Lock()
 	s.closing = true
 	for ln := range s.listeners {
@@ -185,6 +189,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		sess.conn.Abort()
 	}
 	s.mu.Unlock()
+	s.cancel()
 	glog.Warningf("shutdown: closed %d clients with requests under way", left)
 	<-done
 	return ctx.Err()

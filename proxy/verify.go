@@ -34,13 +34,15 @@ type verification struct {
 func (s *session) verify(row *command.Row, v *verification) verdict {
 	v.s, v.place = s, s.pipe.Reserve(row)
 	s.waiting = v.settle
+	s.srv.ending.Add(1)
 	go v.run()
 	return wait
 }
 
 // run runs beside the session. Its answer wakes the session up.
 func (v *verification) run() {
-	err := v.s.srv.verifyProfile(context.Background(), uint32(v.s.id), v.ask)
+	defer v.s.srv.ending.Done()
+	err := v.s.srv.verifyProfile(v.s.srv.ctx, uint32(v.s.id), v.ask)
 	v.outcome.Store(&err)
 	reply := v.reply
 	if err != nil {
@@ -82,6 +84,9 @@ func (s *Server) verifyProfile(ctx context.Context, seed uint32, profile backend
 		refused := (*backend.HandshakeError)(nil)
 		if errors.As(err, &refused) {
 			return refused
+		}
+		if ctx.Err() != nil {
+			return errNoNode // whoever asked is gone
 		}
 	}
 	glog.Warningf("no node could verify a client's credentials: %v", err)

@@ -83,6 +83,16 @@ func (t *Table) Covered() int {
 	return n
 }
 
+// lacksPrimary reports whether a shard has no primary or one that failed.
+func (t *Table) lacksPrimary() bool {
+	for _, s := range t.Shards {
+		if s.Primary == nil || !s.Primary.Healthy {
+			return true
+		}
+	}
+	return false
+}
+
 // Nodes returns every node once (by address), primaries before the replicas of their shard. The slice is the caller's.
 func (t *Table) Nodes() []*Node {
 	nodes := make([]*Node, 0, 2*len(t.Shards))

@@ -14,6 +14,8 @@ import (
 const (
 	minBackoff = 50 * time.Millisecond
 	maxBackoff = time.Second
+	// unsettledWait is the wait between loads while the cluster is changing: requests are held for what it turns into.
+	unsettledWait = 250 * time.Millisecond
 )
 
 var errNoTable = errors.New("slots: source returned no table")
@@ -31,9 +33,10 @@ type Watcher struct {
 	table atomic.Pointer[Table]
 
 	// Owned by refreshLoop.
-	loaded   *Table // what the Source returned last
-	failures int    // loads failed in a row
-	failedAt time.Time
+	loaded    *Table // what the Source returned last
+	unsettled bool   // the last load found a cluster that is changing
+	failures  int    // loads failed in a row
+	failedAt  time.Time
 
 	// Guarded by mu, also while callbacks run, so that they see the tables in order.
 	mu       sync.Mutex
@@ -142,6 +145,9 @@ func (w *Watcher) refreshLoop(ctx context.Context) {
 // counts: there is nobody to hurry for, and refusals would otherwise be answered by hammering.
 func (w *Watcher) pause(ctx context.Context, began time.Time) (string, bool) {
 	reason, wait, wake := "interval", w.interval, w.wake
+	if w.unsettled && (wait <= 0 || unsettledWait < wait) {
+		reason, wait = "unsettled", unsettledWait
+	}
 	if w.failures > 0 {
 		reason = "retry"
 		if delay := backoff(w.failures); wait <= 0 || delay < wait {
@@ -230,6 +236,7 @@ func (w *Watcher) loadFailed(err error) {
 // publishLoaded publishes a load's result with the patches it cannot know of laid over it.
 func (w *Watcher) publishLoaded(t *Table, mark uint64, reason string) {
 	first := w.loaded == nil
+	w.unsettled = t == w.loaded || t.lacksPrimary() // views that were no better, or a failover to come
 	if first {
 		glog.Infof("slots: layout loaded: %s", t.describe())
 	} else if t != w.loaded && !sameLayout(t, w.loaded) {

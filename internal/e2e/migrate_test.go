@@ -198,11 +198,15 @@ func TestNewKeysTogetherInAMigratingSlot(t *testing.T) {
 }
 
 // TestOrderBehindKeysThatAreApart: while a command waits for its keys to come together, those behind it in the pipeline, on
-// one of the keys, are not executed before it.
+// one of the keys, are not executed before it, once the proxy has learned that the slot is moving.
 func TestOrderBehindKeysThatAreApart(t *testing.T) {
 	o := openSlot(t, "{apart}", "{apart}a", "{apart}b")
 	d := proxytest.Connect(t, o.proxy.Addr)
 	o.move(t, 1)
+	d.Say("MGET {apart}a {apart}b\r\n")
+	if got, want := d.Hear(), "*2\r\n"+bulk("old")+bulk("old"); got != want {
+		t.Fatalf("MGET of keys that are apart answers %q, want %q", got, want)
+	}
 	d.Say("MSET {apart}a new {apart}b new\r\nGET {apart}a\r\nGET {apart}b\r\nAPPEND {apart}a er\r\nAPPEND {apart}b er\r\nPING\r\n")
 	eventually(t, "it has been tried again", func() bool { return redirects(t, o.proxy, "tryagain") > 2 })
 	o.move(t, 1)
