@@ -89,8 +89,16 @@ func newLoad(r *rig, workers int) *load {
 	return l
 }
 
-// passed waits until everything that is under way has been answered.
+// passed waits until everything that is under way has been answered, and then once more: what was sent meanwhile may have
+// gone by routes that were out of date.
 func (l *load) passed(t *testing.T) {
+	t.Helper()
+	for range 2 {
+		l.passedOnce(t)
+	}
+}
+
+func (l *load) passedOnce(t *testing.T) {
 	t.Helper()
 	seen := make([]int64, len(l.workers))
 	for i, w := range l.workers {

@@ -35,11 +35,25 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
+// virtually runs f in virtual time, in a subtest if it has a name.
+func virtually(t *testing.T, name string, f func(t *testing.T)) {
+	run := func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			// Virtual time begins in the year 2000; backend.Now counts from the start of this process, and is positive.
+			time.Sleep(100 * 365 * 24 * time.Hour)
+			f(t)
+		})
+	}
+	if name == "" {
+		run(t)
+	} else {
+		t.Run(name, run)
+	}
+}
+
 // virtual runs f with a Dispatcher in virtual time, in which no slot has a node.
 func virtual(t *testing.T, cfg Config, f func(r *rig, c *chart)) {
-	synctest.Test(t, func(t *testing.T) {
-		// Virtual time begins in the year 2000; backend.Now counts from the start of this process, and is positive.
-		time.Sleep(100 * 365 * 24 * time.Hour)
+	virtually(t, "", func(t *testing.T) {
 		c := newChart(func(string) {})
 		r := &rig{pool: backend.NewPool(backend.Config{}), table: command.Builtin()}
 		r.d = New(cfg, r.pool, c)
@@ -195,8 +209,7 @@ func TestLateOutput(t *testing.T) {
 
 // TestRetryQueueOrder takes retries out when they are due, the earliest first.
 func TestRetryQueueOrder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(100 * 365 * 24 * time.Hour)
+	virtually(t, "", func(t *testing.T) {
 		var q retryQueue
 		q.init()
 		now := backend.Now()
