@@ -99,8 +99,9 @@ func TestCloseWhileConnecting(t *testing.T) {
 
 // TestReset ends a connection: its tasks fail once, the next one connects anew.
 func TestReset(t *testing.T) {
+	asked := make(chan struct{})
 	node := redistest.StartScript(t, redistest.Script{Conns: [][]redistest.Step{
-		{redistest.ExpectN(3), redistest.AwaitClose()},
+		{redistest.ExpectN(3), redistest.Do(func() { close(asked) }), redistest.AwaitClose()},
 		{redistest.ExpectN(1), redistest.Reply("+v\r\n")},
 	}})
 	p := startPool(t, Config{})
@@ -109,7 +110,7 @@ func TestReset(t *testing.T) {
 	c := newCaller(t)
 	calls := threeCalls(c)
 	send(t, lane, calls...)
-	lane.awaitFlying(t, 3)
+	receive(t, "the commands", asked)
 	lane.node.Reset()
 	for _, k := range calls {
 		k.wantLost(t, true, net.ErrClosed)

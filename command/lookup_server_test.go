@@ -48,7 +48,7 @@ func TestUnknownLikeTheServer(t *testing.T) {
 		{"foo", long[:122], "b", "c"}, {"foo", long[:124], "b"}, {"foo", long[:125], "b"}, {"foo", long[:126], "b"},
 		{"foo", long[:127], "b"}, {"foo", long[:128], "b"}, {"foo", long[:129], "b"},
 		{"foo", long[:60], long[:60], long[:60]}, {"foo", long[:120], long},
-		{"foo\r\nbar", "a\nb", "\r"}, {"foo\x00bar", "a\x00b", "c"}, {"get\x00", "k"}, {"\x00"},
+		{"foo\r\nbar", "a\nb", "\r"}, {"foo\x00bar", "a\x00b", "c"}, {"foo\x00", "k"}, {"\x00"},
 		{"config|get", "x"}, {"fo'o", "b'a"}, {"\xff\xfe", "\x80"}, {"g\xc9t"},
 	} {
 		checkRefusal(t, s, table, command.UnknownCommand, argsOf(request...))
@@ -59,7 +59,9 @@ func TestUnknownLikeTheServer(t *testing.T) {
 			continue
 		}
 		containers++
-		for _, sub := range []string{"nosuch", "NoSuch", "", "get\x00", "a\r\nb", long, long[:128], info.Name, info.Subs[0].Name} {
+		// No name with a NUL behind a real one: the server compares names as C strings, but only those that its hash, which is
+		// seeded anew at each start, puts into one bucket.
+		for _, sub := range []string{"nosuch", "NoSuch", "", "nosuch\x00", "a\r\nb", long, long[:128], info.Name, info.Subs[0].Name} {
 			checkRefusal(t, s, table, command.UnknownSubcommand, argsOf(info.Name, sub))
 			checkRefusal(t, s, table, command.UnknownSubcommand, argsOf(strings.ToUpper(info.Name), sub, "more"))
 		}

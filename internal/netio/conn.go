@@ -145,7 +145,7 @@ func (c *Conn) Serve() error {
 // the socket is readable.
 func (c *Conn) readReady(fd uintptr) bool {
 	for {
-		if c.ending.Load() { // bytes woke us before StopReading did
+		if c.stopped() { // bytes woke us before that did, or are without end
 			c.action = Stop
 			return true
 		}
@@ -176,6 +176,9 @@ func (c *Conn) readReady(fd uintptr) bool {
 
 func (c *Conn) serveOrdinary() error {
 	for {
+		if c.stopped() { // TLS may have bytes left, and asks no deadline then
+			return c.stopError()
+		}
 		n, err := c.nc.Read(c.handler.ReadBuffer())
 		if n > 0 {
 			if act := c.waitWhilePaused(c.handler.Arrived(n)); act == Stop {
@@ -192,13 +195,16 @@ func (c *Conn) serveOrdinary() error {
 func (c *Conn) waitWhilePaused(act Action) Action {
 	for act == Pause {
 		<-c.resume
-		if c.closed.Load() || c.ending.Load() {
+		if c.stopped() {
 			return Stop
 		}
 		act = c.handler.Resumed()
 	}
 	return act
 }
+
+// stopped reports whether nothing more is to be handed over.
+func (c *Conn) stopped() bool { return c.closed.Load() || c.ending.Load() }
 
 // Resume ends a Pause, or the next one at once. It never blocks.
 func (c *Conn) Resume() {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"testing"
 	"time"
 )
@@ -229,3 +230,39 @@ func TestStopReading(t *testing.T) {
 		}
 	})
 }
+
+// TestStoppedLeavesBytes stops, or aborts, while more bytes are there to be read:
+// they are not handed over, else a client that sends without end would go on.
+func TestStoppedLeavesBytes(t *testing.T) {
+	each(t, transports, func(t *testing.T, tr transport) {
+		for _, tt := range []struct {
+			stop func(*Conn)
+			want error
+		}{
+			{func(c *Conn) { c.StopReading() }, nil},
+			{func(c *Conn) { c.Abort() }, net.ErrClosed},
+		} {
+			server, client := tr.pair(t)
+			h := prepare(t, server, func(h *tape) {
+				h.onArrived = func() Action {
+					tt.stop(h.conn)
+					return Continue
+				}
+			})
+			h.conn.handler = singleBytes{h}
+			go h.serve()
+			var wg sync.WaitGroup
+			wg.Go(func() { _, _ = client.Write([]byte("ab")) })
+			if err := h.result(t); err != tt.want || h.text() != "a" {
+				t.Errorf("%q arrived and Serve returned %v, want \"a\" and %v", h.text(), err, tt.want)
+			}
+			h.conn.Close()
+			wg.Wait()
+		}
+	})
+}
+
+// singleBytes has room for one byte at a time.
+type singleBytes struct{ *tape }
+
+func (s singleBytes) ReadBuffer() []byte { return s.tape.ReadBuffer()[:1] }
