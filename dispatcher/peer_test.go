@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -101,6 +102,7 @@ func (p *peer) serve(nc net.Conn) {
 	for {
 		n, err := nc.Read(part)
 		if err != nil {
+			p.forget(nc)
 			return
 		}
 		buf = append(buf, part[:n]...)
@@ -117,6 +119,15 @@ func (p *peer) serve(nc net.Conn) {
 			buf = buf[n:]
 		}
 	}
+}
+
+// forget drops a connection that has ended, and what was asked over it.
+func (p *peer) forget(nc net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	nc.Close()
+	delete(p.conns, nc)
+	p.asked = slices.DeleteFunc(p.asked, func(q question) bool { return q.nc == nc })
 }
 
 // hear takes a command down. Those of a connection's handshake are answered at once.

@@ -74,6 +74,20 @@ func (c *chart) assign(slot uint16, addr string) {
 	})
 }
 
+// fail makes a primary one that the cluster has given up.
+func (c *chart) fail(addr string) {
+	c.change(func(t *slots.Table) *slots.Table {
+		next := *t
+		next.Shards = slices.Clone(t.Shards)
+		for i, sh := range next.Shards {
+			if sh.Primary.Addr == addr {
+				next.Shards[i] = &slots.Shard{Primary: &slots.Node{Addr: addr}, Replicas: sh.Replicas}
+			}
+		}
+		return &next
+	})
+}
+
 // publish replaces the whole layout.
 func (c *chart) publish(t *slots.Table) { c.change(func(*slots.Table) *slots.Table { return t }) }
 

@@ -28,6 +28,7 @@ import (
 //	A answers +OK              its reply to everything from now on, which is not taken down; nothing: no longer
 //	A cuts                     it closes its connections
 //	A stops                    and its port; A starts: opens it again
+//	A fails                    the cluster says that A is dead
 //	route foo B                the cluster says that the slot of key foo is B's; nothing: nobody's
 //	client closes
 //	client waits 2             until it has so many replies more
@@ -219,6 +220,8 @@ func (sc *scene) direct(p *peer, what, text string) {
 	case "stops":
 		sc.down.Add(1)
 		p.stop()
+	case "fails":
+		sc.chart.fail(p.addr)
 	case "starts":
 		sc.down.Add(-1)
 		p.listen(sc.t, p.addr)

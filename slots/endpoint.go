@@ -26,6 +26,9 @@ func ResolveAddr(addr, askedAddr string) (string, error) {
 	if host == "" {
 		return "", fmt.Errorf("address %q has no host", addr)
 	}
+	if strings.ContainsAny(host, "[]") {
+		return "", fmt.Errorf("address %q has stray brackets", addr)
+	}
 	return joinAddr(host, int64(port)), nil
 }
 
