@@ -89,8 +89,10 @@ func (p *Pipeline) pickLocked(pt *part, rt *routes) (*backend.TaskRunner, *membe
 		return nil, nil
 	}
 	// A read that was redirected goes to the primary: the replica may know less
-	// of the cluster than the routes do, and would send it back and forth.
-	if pt.readOnly && p.d.cfg.ReadPrefer != PreferPrimary && pt.hops == 0 && !p.wroteLocked(pt) {
+	// of the cluster than the routes do, and would send it back and forth. So does
+	// one of a slot that moves: a replica does not say ASK for a key that has left
+	// its primary, it says that there is no such key.
+	if pt.readOnly && p.d.cfg.ReadPrefer != PreferPrimary && pt.hops == 0 && !p.d.moving.is(pt.slot) && !p.wroteLocked(pt) {
 		if m := p.d.reader(sh, p.seed); m != sh.primary {
 			return m.node.Lane(p.readProfile, p.seed), m
 		}

@@ -35,5 +35,6 @@ func (m *movingSlots) is(slot uint16) bool {
 		return false
 	}
 	now := backend.Now()
-	return now <= until && m.each[slot].Load() >= uint32(now/int64(time.Second))
+	last := m.each[slot].Load()
+	return now <= until && last != 0 && last >= uint32(now/int64(time.Second))
 }

@@ -130,6 +130,13 @@ func (p *peer) forget(nc net.Conn) {
 	p.asked = slices.DeleteFunc(p.asked, func(q question) bool { return q.nc == nc })
 }
 
+// forgotten reports whether nobody is connected.
+func (p *peer) forgotten() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.conns) == 0
+}
+
 // hear takes a command down. Those of a connection's handshake are answered at once.
 func (p *peer) hear(nc net.Conn, args []string) {
 	p.mu.Lock()

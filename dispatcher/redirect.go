@@ -80,14 +80,19 @@ func (p *Pipeline) Replied(run []backend.Reply, chunk *backend.Chunk) backend.Fl
 func (p *Pipeline) completedLocked(pt *part, reply []byte, chunk *backend.Chunk, lanes []*backend.TaskRunner) []*backend.TaskRunner {
 	p.landLocked(pt)
 	slot := pt.slot
-	if !pt.readOnly && p.d.cfg.ReadPrefer != PreferPrimary && slot != noSlot {
-		p.writes.note(slot, int64(p.d.cfg.ReadYourWrites))
-	}
+	p.noteWriteLocked(pt)
 	p.finishPartLocked(pt, reply, chunk)
 	if len(p.holds) > 0 {
 		lanes = p.advanceLocked(slot, lanes)
 	}
 	return lanes
+}
+
+// noteWriteLocked remembers that pt, if it is a write, may have been executed.
+func (p *Pipeline) noteWriteLocked(pt *part) {
+	if !pt.readOnly && p.d.cfg.ReadPrefer != PreferPrimary && pt.slot != noSlot {
+		p.writes.note(pt.slot, int64(p.d.cfg.ReadYourWrites))
+	}
 }
 
 // finishPartLocked answers pt, and its request if pt was the last part.
@@ -238,6 +243,9 @@ func (p *Pipeline) Failed(t *backend.Task, lost *backend.LostError) backend.Flus
 	pt := t.Owner.(*part)
 	addr, at := lost.Addr, pt.at
 	return p.again(pt, func() {
+		if lost.Sent {
+			p.noteWriteLocked(pt)
+		}
 		refused := (*backend.HandshakeError)(nil)
 		safe := !lost.Sent || pt.readOnly || pt.idempotent
 		switch {

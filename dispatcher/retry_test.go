@@ -234,3 +234,37 @@ func TestRetryQueueOrder(t *testing.T) {
 		}
 	})
 }
+
+// TestMovingPasses remembers for a while which slots are moving.
+func TestMovingPasses(t *testing.T) {
+	virtually(t, "", func(t *testing.T) {
+		var m movingSlots
+		if m.is(7) {
+			t.Error("a slot moves from the start")
+		}
+		m.note(7)
+		m.note(noSlot)
+		time.Sleep(movingFor)
+		if !m.is(7) || m.is(8) || m.is(noSlot) {
+			t.Error("want slot 7 only")
+		}
+		m.note(8)
+		time.Sleep(movingFor)
+		if m.is(7) || !m.is(8) {
+			t.Error("want slot 8 only")
+		}
+		time.Sleep(time.Nanosecond)
+		if m.is(8) {
+			t.Error("past its time")
+		}
+	})
+	// In the first second of the process, when backend.Now is small.
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Duration(-backend.Now()))
+		var m movingSlots
+		m.note(7)
+		if !m.is(7) || m.is(8) {
+			t.Error("in the first second: want slot 7 only")
+		}
+	})
+}

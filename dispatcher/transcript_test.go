@@ -222,6 +222,7 @@ func (sc *scene) direct(p *peer, what, text string) {
 		p.stop()
 	case "fails":
 		sc.chart.fail(p.addr)
+		poll(sc.t, "the end of the connections to "+p.name, p.forgotten)
 	case "starts":
 		sc.down.Add(-1)
 		p.listen(sc.t, p.addr)
