@@ -223,7 +223,7 @@ func TestDialRefused(t *testing.T) {
 		t.Error("a node that refuses does not count as failing")
 	}
 	if l, err = net.Listen("tcp", addr); err != nil {
-		t.Skip("the port was taken meanwhile")
+		t.Fatalf("the port was taken meanwhile: %v", err)
 	}
 	defer l.Close()
 	k := c.raw("+x\r\n")

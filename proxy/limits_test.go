@@ -1,7 +1,6 @@
 package proxy_test
 
 import (
-	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -113,39 +112,6 @@ func TestLargeValues(t *testing.T) {
 			t.Errorf("ECHO of %d bytes says %d", size, len(got.Str))
 		}
 	}
-}
-
-// hugeEnv is the name of the variable that lets TestHugeValue run: it needs some 4 GB of memory.
-const hugeEnv = "PROXY_TEST_HUGE"
-
-// TestHugeValue sends the largest value there is both ways, without holding it itself.
-func TestHugeValue(t *testing.T) {
-	if os.Getenv(hugeEnv) == "" {
-		t.Skip("it needs 4 GB of memory: set " + hugeEnv)
-	}
-	p := startLocked(t, proxytest.Config{}) // without replicas, which would need as much each
-	d := proxytest.Connect(t, p.Addr)
-	part := strings.Repeat("0123456789abcdef", 1<<16)
-	const parts = resp.MaxBulkBytes >> 20
-	d.Say("*3\r\n$3\r\nSET\r\n$4\r\nhuge\r\n$536870912\r\n")
-	for range parts {
-		d.Say(part)
-	}
-	if got := d.Ask("\r\n"); got != "+OK\r\n" {
-		t.Fatalf("SET: %q", got)
-	}
-	d.Say("GET huge\r\nDEL huge\r\n")
-	expect := func(want string) {
-		t.Helper()
-		if got, err := d.ReadN(len(want)); err != nil || string(got) != want {
-			t.Fatalf("GET: %.100q, %v, want %.100q", got, err, want)
-		}
-	}
-	expect("$536870912\r\n")
-	for range parts {
-		expect(part)
-	}
-	expect("\r\n:1\r\n")
 }
 
 func TestArgumentPastTheConfiguredLimit(t *testing.T) {
