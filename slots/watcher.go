@@ -236,7 +236,7 @@ func (w *Watcher) loadFailed(err error) {
 // publishLoaded publishes a load's result with the patches it cannot know of laid over it.
 func (w *Watcher) publishLoaded(t *Table, mark uint64, reason string) {
 	first := w.loaded == nil
-	w.unsettled = t == w.loaded || t.lacksPrimary() // views that were no better, or a failover to come
+	w.unsettled = t.lacksPrimary() // a failover is to come
 	if first {
 		glog.Infof("slots: layout loaded: %s", t.describe())
 	} else if t != w.loaded && !sameLayout(t, w.loaded) {
