@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/internal/netio"
 )
@@ -128,5 +127,3 @@ func TestMergeOutOfTurn(t *testing.T) {
 	}
 	chunk.Release()
 }
-
-var _ backend.Handler = (*Pipeline)(nil)
