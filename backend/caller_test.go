@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"redis-cluster-proxy/internal/redistest"
 	"redis-cluster-proxy/resp"
 )
 
@@ -186,6 +187,14 @@ func (r *TaskRunner) awaitDown(tb testing.TB) {
 // lane returns the pool's lane to addr with a profile.
 func (p *Pool) lane(addr string, profile Profile) *TaskRunner {
 	return p.Node(addr).Lane(MakeProfile(profile), 0)
+}
+
+// awaitScript waits until all connections have ended as the script says.
+func awaitScript(tb testing.TB, node *redistest.ScriptNode) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	must(tb, node.Wait(ctx))
 }
 
 func must(tb testing.TB, err error) {

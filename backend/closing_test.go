@@ -10,12 +10,12 @@ import (
 	"redis-cluster-proxy/internal/redistest"
 )
 
-// TestDropDrains drops a node that owes replies: they still come, then the
-// connection ends. New tasks are refused at once.
+// TestDropDrains drops a node that owes replies: they still come, the last one
+// later than the others, then the connection ends. New tasks are refused at once.
 func TestDropDrains(t *testing.T) {
-	goOn := make(chan struct{})
-	node := redistest.StartScript(t, redistest.Conversation(
-		redistest.ExpectN(3), redistest.Await(goOn), redistest.Reply("+OK\r\n+v\r\n"), redistest.Reply(":1\r\n"), redistest.AwaitClose()))
+	goOn, last := make(chan struct{}), make(chan struct{})
+	node := redistest.StartScript(t, redistest.Conversation(redistest.ExpectN(3), redistest.Await(goOn), redistest.Reply("+OK\r\n+v\r\n"),
+		redistest.Await(last), redistest.Reply(":1\r\n"), redistest.AwaitClose()))
 	p := startPool(t, Config{})
 	lane := p.lane(node.Addr, Profile{})
 	c := newCaller(t)
@@ -26,13 +26,17 @@ func TestDropDrains(t *testing.T) {
 	if lane.Enqueue(&c.call("GET", "k").Task) {
 		t.Error("a dropped node took a task")
 	}
+	if !lane.Closed() {
+		t.Error("a dropped node's lane does not count as closed")
+	}
 	if p.Node(node.Addr) == lane.node || len(p.Nodes()) != 1 {
 		t.Error("the pool still has the dropped node")
 	}
 	close(goOn)
-	for i, want := range []string{"+OK\r\n", "+v\r\n", ":1\r\n"} {
-		calls[i].wantReply(t, want)
-	}
+	calls[0].wantReply(t, "+OK\r\n")
+	calls[1].wantReply(t, "+v\r\n")
+	close(last)
+	calls[2].wantReply(t, ":1\r\n")
 	lane.awaitState(t, stateClosed)
 	if lane.node.Failing() || lane.node.Stats().Losses != 0 {
 		t.Error("a node that was dropped counts as failing")
@@ -40,6 +44,24 @@ func TestDropDrains(t *testing.T) {
 	if other := lane.node.Lane(MakeProfile(Profile{DB: 1}), 0); other.Enqueue(&c.call("GET", "k").Task) {
 		t.Error("a new lane of a dropped node took a task")
 	}
+}
+
+// TestCloseDrains closes a lane that owes replies: it ends with the last one.
+func TestCloseDrains(t *testing.T) {
+	goOn := make(chan struct{})
+	node := redistest.StartScript(t, redistest.Conversation(
+		redistest.ExpectN(3), redistest.Await(goOn), redistest.Reply("+OK\r\n+v\r\n:1\r\n"), redistest.AwaitClose()))
+	lane := startPool(t, Config{}).lane(node.Addr, Profile{})
+	calls := threeCalls(newCaller(t))
+	send(t, lane, calls...)
+	lane.awaitFlying(t, 3)
+	lane.Close(true)
+	close(goOn)
+	for i, want := range []string{"+OK\r\n", "+v\r\n", ":1\r\n"} {
+		calls[i].wantReply(t, want)
+	}
+	lane.awaitState(t, stateClosed)
+	awaitScript(t, node)
 }
 
 func (r *TaskRunner) awaitState(tb testing.TB, want runnerState) {

@@ -146,6 +146,7 @@ func TestHandshakeRefused(t *testing.T) {
 			t.Errorf("%d failures and %d connects, want %d and 0", s.ConnectFailures, s.Connects, i+1)
 		}
 	}
+	awaitScript(t, node) // both connections were closed
 }
 
 // TestHandshakeBreaks has a node end, or say nonsense, or nothing, instead of
@@ -180,6 +181,7 @@ func TestHandshakeBreaks(t *testing.T) {
 			if ne := net.Error(nil); name == "silence" && (!errors.As(k.lost, &ne) || !ne.Timeout()) {
 				t.Errorf("%v is no timeout", k.lost)
 			}
+			awaitScript(t, node)
 		})
 	}
 }

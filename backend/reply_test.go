@@ -214,3 +214,21 @@ func TestMalformedFailsTheRest(t *testing.T) {
 	}
 	c.awaitFlush(t)
 }
+
+// TestUnaskedBeforeFlush has a node say something while a task waits to be
+// flushed: that is no reply to it.
+func TestUnaskedBeforeFlush(t *testing.T) {
+	enqueued := make(chan struct{})
+	node := redistest.StartScript(t, redistest.Conversation(
+		redistest.ExpectN(1), redistest.Reply("+one\r\n"), redistest.Await(enqueued), redistest.Reply("+unasked\r\n"), redistest.AwaitClose()))
+	lane := startPool(t, Config{}).lane(node.Addr, Profile{})
+	c := newCaller(t)
+	one, two := c.call("GET", "1"), c.call("GET", "2")
+	send(t, lane, one)
+	one.wantReply(t, "+one\r\n")
+	if !lane.Enqueue(&two.Task) {
+		t.Fatal("refused")
+	}
+	close(enqueued)
+	two.wantLost(t, false, errUnasked)
+}
