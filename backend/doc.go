@@ -11,6 +11,9 @@
 // Node.Lane, Enqueue and Flush; Pool.Close ends every connection, and Run returns
 // when all goroutines have ended.
 //
+// A leased TaskRunner is a connection of one holder's own for a while: Node.Lease,
+// Lease.Do, Lease.Release. It ends with its first loss, and rests between holders.
+//
 // Goroutines. A TaskRunner that is in use has one, TaskRunner.serveLoop: it
 // dials, shakes hands and reads replies. It ends when the connection ends; the
 // next task starts another. Writing is done by whoever flushes, without blocking;

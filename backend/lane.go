@@ -52,6 +52,7 @@ type TaskRunner struct {
 	// Set at construction.
 	node    *Node
 	profile Profile
+	tenant  *tenancy // of a leased runner, which ends with its first connection; nil for a lane
 
 	losses atomic.Uint32 // written under mu
 
@@ -231,6 +232,9 @@ func (r *TaskRunner) Close(drain bool) {
 		r.draining = true // refuses from now on; link.flush ends it
 	default:
 		r.draining = true
+		if r.tenant != nil {
+			r.tenant.cancel()
+		}
 		if r.link != nil {
 			r.link.conn.Abort() // serveLoop does the rest
 		} else if r.state == stateDown {

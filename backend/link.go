@@ -35,7 +35,12 @@ type link struct {
 // left. It is the runner's only goroutine.
 func (r *TaskRunner) serveLoop() {
 	defer r.node.pool.running.Done()
-	nc, err := r.node.dial(r.node.pool.ctx, r.profile)
+	ctx := r.node.pool.ctx
+	if r.tenant != nil {
+		ctx = r.tenant.ctx
+		defer r.node.leases.forget(r)
+	}
+	nc, err := r.node.dial(ctx, r.profile)
 	if err != nil {
 		r.end(nil, err)
 		return
@@ -89,7 +94,7 @@ func (r *TaskRunner) end(l *link, cause error) {
 	}
 	r.mu.Lock()
 	r.state = stateEnding
-	if r.draining && errors.Is(cause, net.ErrClosed) {
+	if r.draining && (r.tenant != nil || errors.Is(cause, net.ErrClosed)) {
 		cause = ErrClosed
 	}
 	if l == nil {
@@ -103,7 +108,9 @@ func (r *TaskRunner) end(l *link, cause error) {
 	r.out.Drop()
 	r.mu.Unlock()
 
-	r.node.noteLoss(cause)
+	if r.tenant == nil || left.size > 0 { // an idle lease may have been closed for being idle
+		r.node.noteLoss(cause)
+	}
 	for left.size > 0 {
 		e := left.pop()
 		if e.task != nil {
@@ -113,7 +120,7 @@ func (r *TaskRunner) end(l *link, cause error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.losses.Add(1)
-	if r.draining || r.node.pool.ctx.Err() != nil {
+	if r.draining || r.tenant != nil || r.node.pool.ctx.Err() != nil {
 		r.state = stateClosed
 	} else {
 		r.state = stateDown
@@ -126,6 +133,10 @@ func (l *link) ReadBuffer() []byte { return l.in.Room(l.scanner.Need()) }
 // Arrived implements netio.Handler.
 func (l *link) Arrived(n int) netio.Action {
 	l.in.Filled(n)
+	if t := l.runner.tenant; t != nil && !t.admit(n, 0) {
+		l.err = ErrTooLong
+		return netio.Stop
+	}
 	for {
 		count, err := l.scan()
 		if count > 0 { // also what came before a wrong one
@@ -141,6 +152,10 @@ func (l *link) Arrived(n int) netio.Action {
 		}
 	}
 	l.flush()
+	if t := l.runner.tenant; t != nil && l.in.Len() > 0 && !t.admit(0, l.scanner.Need()-l.in.Len()) {
+		l.err = ErrTooLong // before memory is set aside for it
+		return netio.Stop
+	}
 	return netio.Continue
 }
 
@@ -177,6 +192,7 @@ func (l *link) answer(count int) error {
 		l.in.Consume(size)
 		t := owed[i].task
 		if t == nil {
+			l.pass(reply)
 			continue
 		}
 		owed[i].task = nil
@@ -191,6 +207,15 @@ func (l *link) answer(count int) error {
 		l.deliver(n, chunk)
 	}
 	return err
+}
+
+// pass deals with a reply that answers no task: a push goes to a lease's holder.
+func (l *link) pass(reply []byte) {
+	if t := l.runner.tenant; t != nil && reply[0] == '>' {
+		if f := t.push.Load(); f != nil {
+			(*f)(reply)
+		}
+	}
 }
 
 // deliver hands the first n replies of run to their handler.

@@ -25,6 +25,9 @@ type Config struct {
 	// RequestTimeout fails a task that got no reply for so long; its
 	// connection goes on. Zero means never.
 	RequestTimeout time.Duration
+	// IdleLeases is how many leased connections per node are kept for the next
+	// holder. Zero means none.
+	IdleLeases int
 }
 
 // Pool holds the nodes, by address. It is safe for concurrent use.
@@ -112,6 +115,9 @@ func (p *Pool) Node(addr string) *Node {
 	return n
 }
 
+// RequestTimeout is the Config's.
+func (p *Pool) RequestTimeout() time.Duration { return p.cfg.RequestTimeout }
+
 // Nodes returns the nodes of now, in no order.
 func (p *Pool) Nodes() []*Node {
 	p.mu.Lock()
@@ -149,7 +155,7 @@ func (p *Pool) Drop(n *Node) {
 	p.settleLocked()
 	p.leaving = append(p.leaving, n)
 	p.mu.Unlock()
-	n.eachLane(func(r *TaskRunner) { r.Close(true) })
+	n.eachRunner(func(r *TaskRunner) { r.Close(true) })
 	time.AfterFunc(dropDelay, n.closeNow)
 }
 
@@ -174,6 +180,7 @@ type Node struct {
 	dropped atomic.Bool
 	failing atomic.Bool // the last connection attempt or connection failed
 	lanes   atomic.Pointer[[]laneSet]
+	leases  leaseSet
 
 	mu sync.Mutex // held to replace lanes
 }
@@ -236,17 +243,26 @@ func (n *Node) eachLane(f func(*TaskRunner)) {
 	}
 }
 
-// closeNow closes the lanes with all that they hold.
-func (n *Node) closeNow() { n.eachLane(func(r *TaskRunner) { r.Close(false) }) }
+// eachRunner calls f with the lanes and the leased runners.
+func (n *Node) eachRunner(f func(*TaskRunner)) {
+	n.eachLane(f)
+	runners, _ := n.leases.figures()
+	for _, r := range runners {
+		f(r)
+	}
+}
+
+// closeNow closes all connections with all that they hold.
+func (n *Node) closeNow() { n.eachRunner(func(r *TaskRunner) { r.Close(false) }) }
 
 // Reset ends the node's connections; their tasks fail and the next ones
 // connect anew. It is for a node that the cluster has declared dead.
-func (n *Node) Reset() { n.eachLane((*TaskRunner).Reset) }
+func (n *Node) Reset() { n.eachRunner((*TaskRunner).Reset) }
 
-// InFlight returns how many tasks the node's lanes hold.
+// InFlight returns how many tasks the node's connections hold.
 func (n *Node) InFlight() int {
 	sum := 0
-	n.eachLane(func(r *TaskRunner) {
+	n.eachRunner(func(r *TaskRunner) {
 		r.mu.Lock()
 		sum += int(r.queue.size)
 		r.mu.Unlock()
@@ -263,7 +279,7 @@ func (n *Node) noteLoss(cause error) {
 	if refused := (*HandshakeError)(nil); errors.As(cause, &refused) {
 		return // a client's credentials, not the node
 	}
-	if errors.Is(cause, ErrClosed) || n.pool.ctx.Err() != nil || n.dropped.Load() {
+	if errors.Is(cause, ErrClosed) || errors.Is(cause, ErrTooLong) || n.pool.ctx.Err() != nil || n.dropped.Load() {
 		return
 	}
 	if !n.failing.Swap(true) {

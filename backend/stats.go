@@ -88,27 +88,43 @@ func (s *LaneStats) Add(o *LaneStats) {
 	s.InFlight += o.InFlight
 }
 
-// Stats returns the sum over the node's lanes.
+// Stats returns the sum over the node's lanes and leases.
 func (n *Node) Stats() LaneStats {
-	var sum LaneStats
-	n.eachLane(func(r *TaskRunner) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		s := r.stats
-		s.InFlight = int(r.queue.size)
-		if r.state == stateUp {
-			s.Connected = 1
-		}
+	runners, sum := n.leases.figures()
+	n.eachLane(func(r *TaskRunner) { runners = append(runners, r) })
+	for _, r := range runners {
+		s := r.figures()
 		sum.Add(&s)
-	})
+	}
 	return sum
+}
+
+// figures returns the runners of now and the figures of those that ended.
+func (s *leaseSet) figures() (runners []*TaskRunner, gone LaneStats) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for r := range s.all {
+		runners = append(runners, r)
+	}
+	return runners, s.gone
+}
+
+func (r *TaskRunner) figures() LaneStats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.stats
+	s.InFlight = int(r.queue.size)
+	if r.state == stateUp {
+		s.Connected = 1
+	}
+	return s
 }
 
 // closed reports whether the figures of the node are final: it was dropped and
 // its last lane has ended.
 func (n *Node) closed() bool {
 	closed := n.dropped.Load()
-	n.eachLane(func(r *TaskRunner) {
+	n.eachRunner(func(r *TaskRunner) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		closed = closed && r.state == stateClosed
@@ -150,13 +166,17 @@ func (p *Pool) figures() (total LaneStats, byAddr map[string]*LaneStats) {
 	return total, byAddr
 }
 
-// Describe writes the state of the node's lanes for a person, one line each.
+// Describe writes the state of the node's connections for a person, one line each.
 func (n *Node) Describe(w io.Writer) {
-	n.eachLane(func(r *TaskRunner) {
+	n.eachRunner(func(r *TaskRunner) {
+		kind := "lane"
+		if r.tenant != nil {
+			kind = "lease"
+		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		fmt.Fprintf(w, "lane %s proto=%d readonly=%t state=%s in-flight=%d unflushed=%d rtt=%s connects=%d losses=%d\n",
-			n.Addr, max(r.profile.Proto, resp.RESP2), r.profile.ReadOnly, r.state, r.queue.size, r.pending,
+		fmt.Fprintf(w, "%s %s proto=%d readonly=%t state=%s in-flight=%d unflushed=%d rtt=%s connects=%d losses=%d\n",
+			kind, n.Addr, max(r.profile.Proto, resp.RESP2), r.profile.ReadOnly, r.state, r.queue.size, r.pending,
 			time.Duration(r.rtt).Round(time.Microsecond), r.stats.Connects, r.stats.Losses)
 	})
 }

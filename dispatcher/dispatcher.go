@@ -123,5 +123,8 @@ func (d *Dispatcher) AnyNode(seed uint32) *backend.Node {
 	return last
 }
 
+// SlotOf returns the slot of a key.
+func (d *Dispatcher) SlotOf(key []byte) uint16 { return d.hash(key) }
+
 // Covered returns how many slots have a primary.
 func (d *Dispatcher) Covered() int { return d.routes.Load().table.Covered() }

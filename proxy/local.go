@@ -27,6 +27,7 @@ func init() { // a literal would be an initialization cycle
 		"reset":  (*session).reset,
 		"info":   (*session).info,
 
+		"keys":       (*session).keys,
 		"config|get": (*session).configGet,
 
 		"client|id":       (*session).clientID,

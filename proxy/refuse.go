@@ -13,6 +13,9 @@ const plainMask = command.FlagBlocking | command.FlagPubSub | command.FlagAdmin 
 // forwardable are commands without keys that any one node answers right.
 var forwardable = map[string]bool{
 	"command": true, "lolwut": true,
+	"acl|cat": true, "acl|dryrun": true, "acl|genpass": true, "acl|getuser": true, "acl|list": true, "acl|log": true,
+	"acl|users": true, "acl|whoami": true,
+	"function|dump": true, "function|list": true, "memory|doctor": true, "memory|malloc-stats": true,
 	"eval": true, "evalsha": true, "eval_ro": true, "evalsha_ro": true, "fcall": true, "fcall_ro": true,
 }
 
@@ -22,7 +25,7 @@ var forwardable = map[string]bool{
 func refusal(row *command.Row, args [][]byte) string {
 	container, sub, _ := strings.Cut(row.Name, "|")
 	switch {
-	case container == "command", sub == "help":
+	case container == "command", sub == "help", forwardable[row.Name]:
 		return ""
 	case container == "asking" || container == "readonly" || container == "readwrite":
 		return "ERR This instance has cluster support disabled"
@@ -32,7 +35,7 @@ func refusal(row *command.Row, args [][]byte) string {
 		row.Family == command.FamilyTransactions,
 		row.Family == command.FamilyConnection,
 		row.Family == command.FamilyCluster,
-		!row.HasKeys() && !forwardable[row.Name]:
+		!row.HasKeys():
 		return "ERR this proxy does not support the command '" + row.Name + "'"
 	}
 	return ""

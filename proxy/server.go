@@ -25,6 +25,9 @@ type Config struct {
 	MaxClients int
 	// MaxBulkBytes is the longest argument of a command. Zero means 512 MiB.
 	MaxBulkBytes int
+	// MaxMergedBytes is how many bytes the replies of all nodes to one command
+	// may have together. Zero means 512 MiB.
+	MaxMergedBytes int64
 	// MaxOutputBytes is how much a client may leave unread before it is
 	// closed. Zero means any amount.
 	MaxOutputBytes int
@@ -55,7 +58,8 @@ type Server struct {
 	sessions  map[*session]struct{}
 	closing   bool
 
-	ending sync.WaitGroup // sessions and verifications
+	ending  sync.WaitGroup // sessions and what runs beside them
+	hangups hangupWatch
 }
 
 // New makes a Server that dispatches to d and knows the commands of table. It

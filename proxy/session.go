@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang/glog"
@@ -33,6 +34,8 @@ type session struct {
 	pipe *dispatcher.Pipeline
 	born time.Time
 
+	ended atomic.Bool // readLoop serves no more
+
 	// Guarded by the Pipeline's lock.
 	out netio.Batch
 
@@ -43,7 +46,7 @@ type session struct {
 	profile backend.Profile
 	authed  bool // AUTH succeeded, or is not required
 	mute    muting
-	waiting func() bool // what is done before the next command; see verify.go and dispatch
+	waiting func() bool // what is done before the next command; see aside.go and dispatch
 	stopped bool        // no command is read any more
 	name    string
 	libName string
@@ -83,6 +86,7 @@ func (s *session) readLoop() {
 		for s.unfinished() && s.conn.Wait() {
 		}
 	}
+	s.ended.Store(true)
 	s.pipe.Close()
 	s.conn.Close()
 	s.in.Release()
@@ -256,6 +260,9 @@ func (s *session) handle(cmd *resp.Command) verdict {
 			return s.fail(row, "ERR wrong number of arguments for '"+row.Name+"' command")
 		}
 		return f(s, row, cmd)
+	}
+	if fansOut(row) {
+		return s.fanOut(row, cmd)
 	}
 	if text := refusal(row, cmd.Args); text != "" {
 		s.pipe.LocalError(row, text)

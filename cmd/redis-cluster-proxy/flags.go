@@ -18,6 +18,7 @@ type options struct {
 	MaxClients              int           // 0: no limit
 	ClientOutputBufferLimit int64         // bytes, 0: no limit
 	ProtoMaxBulkLen         int64         // bytes
+	MaxMergedBytes          int64         // of the replies of all nodes to one command
 	ShutdownTimeout         time.Duration // 0: cut off at once
 
 	// The cluster.
@@ -99,6 +100,8 @@ func (o *options) defineClients(fs *flag.FlagSet) {
 		"`bytes` of replies that a client may leave unread before it is closed; 0: no limit")
 	define(fs, &o.ProtoMaxBulkLen, "proto-max-bulk-len", "512mb", size(1<<20),
 		"largest argument of a command in `bytes`, at least 1mb; sizes are plain numbers or end in kb, mb or gb")
+	define(fs, &o.MaxMergedBytes, "max-merged-bytes", "512mb", size(1<<20),
+		"`bytes` that the replies of all nodes to one command (KEYS) may have together, at least 1mb; past it the answer is an error")
 	define(fs, &o.ShutdownTimeout, "shutdown-timeout", "10s", atLeast(0),
 		"`time` that SIGTERM and SIGINT leave for requests in flight to be answered")
 	define(fs, &o.MaxProcs, "max-procs", "0", count(0),
@@ -119,7 +122,7 @@ func (o *options) defineCluster(fs *flag.FlagSet) {
 	define(fs, &o.BackendConnections, "backend-connections", "0", count(0),
 		"pipelined `connections` per node (and user, database and protocol) that all clients share; 0: half as many as threads, at least 1")
 	define(fs, &o.BackendIdleConnections, "backend-idle-connections", "5", count(0),
-		"idle `connections` kept per node for clients that need one of their own for a while (WATCH, blocking commands)")
+		"idle `connections` kept per node for clients that need one of their own for a while (KEYS and what else concerns several nodes)")
 }
 
 func (o *options) defineRouting(fs *flag.FlagSet) {

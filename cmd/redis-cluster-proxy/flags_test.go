@@ -27,6 +27,7 @@ func defaults() options {
 		MaxClients:              10000,
 		ClientOutputBufferLimit: 1 << 30,
 		ProtoMaxBulkLen:         512 << 20,
+		MaxMergedBytes:          512 << 20,
 		ShutdownTimeout:         10 * time.Second,
 		StartupNodes:            []string{"127.0.0.1:7001"},
 		ConnectTimeout:          3 * time.Second,
@@ -139,6 +140,7 @@ func TestWrongValues(t *testing.T) {
 		"backend-idle-connections":   "-1|x",
 		"client-output-buffer-limit": "|-1|64 mb|mb|1tb|1.5mb|9223372036854775807kb",
 		"proto-max-bulk-len":         "0|1023kb|-1|x",
+		"max-merged-bytes":           "0|1023kb|-1|x",
 		"read-prefer":                "|3|-1|replicas|READ_PREFER",
 		"cross-slot":                 "|no|0",
 		"retry-writes":               "|on|all|true",
@@ -194,7 +196,7 @@ func TestHelpListsEveryFlag(t *testing.T) {
 	for name := range strings.FieldsSeq(`addr startup-nodes password user connect-timeout slots-reload-interval
 		backend-idle-connections read-prefer debug-addr max-procs backend-connections max-redirects redirect-timeout
 		cross-slot retry-writes read-your-writes idc shutdown-timeout require-auth request-timeout
-		client-output-buffer-limit max-clients proto-max-bulk-len version
+		client-output-buffer-limit max-clients max-merged-bytes proto-max-bulk-len version
 		v vmodule logtostderr alsologtostderr stderrthreshold log_dir log_backtrace_at`) {
 		if !strings.Contains(out.String(), "\n  -"+name+" ") && !strings.Contains(out.String(), "\n  -"+name+"\n") {
 			t.Errorf("-help does not list -%s", name)

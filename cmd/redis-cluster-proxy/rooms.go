@@ -43,6 +43,7 @@ func newRooms(o options, procs int) (*rooms, error) {
 	r.watcher = slots.NewWatcher(r.source, o.SlotsReloadInterval, reloadGap)
 	r.pool = backend.NewPool(backend.Config{
 		ConnectTimeout: o.ConnectTimeout, Lanes: o.lanes(procs), RequestTimeout: o.RequestTimeout,
+		IdleLeases: o.BackendIdleConnections,
 	})
 	r.dispatcher = dispatcher.New(dispatcher.Config{
 		ReadPrefer:      [...]dispatcher.ReadPrefer{dispatcher.PreferPrimary, dispatcher.PreferReplica, dispatcher.PreferReplicaIDC}[o.ReadPrefer],
@@ -56,7 +57,8 @@ func newRooms(o options, procs int) (*rooms, error) {
 	r.server = proxy.New(proxy.Config{
 		User: o.User, Password: o.Password, RequireAuth: o.RequireAuth,
 		MaxClients: o.MaxClients, MaxBulkBytes: int(o.ProtoMaxBulkLen), MaxOutputBytes: int(o.ClientOutputBufferLimit),
-		Version: versionName(),
+		MaxMergedBytes: o.MaxMergedBytes,
+		Version:        versionName(),
 	}, r.dispatcher, command.Builtin())
 	r.commands = newCommandKeeper(r.source, r.watcher, r.server)
 	for _, at := range o.Listen {

@@ -44,7 +44,7 @@ type Config struct {
 	Proxy proxy.Config
 	// Dispatcher is for the dispatcher.
 	Dispatcher dispatcher.Config
-	// Backend is for the pool; ConnectTimeout in it is not looked at.
+	// Backend is for the pool; ConnectTimeout in it is not looked at, and IdleLeases is 5 if it is zero.
 	Backend backend.Config
 }
 
@@ -93,6 +93,9 @@ func launch(cfg Config) (*Proxy, error) {
 	}
 	if cfg.ConnectTimeout <= 0 {
 		cfg.ConnectTimeout = 3 * time.Second
+	}
+	if cfg.Backend.IdleLeases == 0 {
+		cfg.Backend.IdleLeases = 5
 	}
 	cfg.Backend.ConnectTimeout = cfg.ConnectTimeout
 	cfg.Proxy.User, cfg.Proxy.Password = cfg.User, cfg.Password

@@ -1,0 +1,241 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// ErrTooLong is the cause of a failure when a node's reply, with those before it,
+// is longer than the Budget allows. The rest of it is not read.
+var ErrTooLong = errors.New("reply too long")
+
+// Budget bounds the bytes of the replies to several questions together. It is
+// safe for concurrent use.
+type Budget struct{ left atomic.Int64 }
+
+// NewBudget returns a Budget of so many bytes.
+func NewBudget(bytes int64) *Budget {
+	b := &Budget{}
+	b.left.Store(bytes)
+	return b
+}
+
+// Lease is a connection to one node that is its holder's alone for a while:
+// for replies that would hold up a shared lane, and for what a server remembers
+// about a connection. Its methods are for one goroutine at a time.
+type Lease struct {
+	node   *Node
+	runner *TaskRunner // nil: released
+	dirty  bool
+}
+
+// Lease returns a connection of the profile: an idle one, or a new one, which
+// is made when the first command is sent. It does not block. The holder must
+// Release it.
+func (n *Node) Lease(profile ProfileHandle) *Lease {
+	return &Lease{node: n, runner: n.leases.take(n, profile)}
+}
+
+// Node returns the node that the connection leads to.
+func (l *Lease) Node() *Node { return l.node }
+
+// Keep bounds the replies to come by b, nil for no bound. The connection is
+// closed when it is exceeded.
+func (l *Lease) Keep(b *Budget) { l.runner.tenant.budget.Store(b) }
+
+// OnPush makes f be called with each push ('>') that arrives from now on, from
+// the connection's goroutine, which f must not block. The bytes are valid until f
+// returns. Without it pushes are passed over.
+func (l *Lease) OnPush(f func(push []byte)) { l.runner.tenant.push.Store(&f) }
+
+// Spoil says that the server remembers something of this holder, so that nobody
+// else may get the connection.
+func (l *Lease) Spoil() { l.dirty = true }
+
+// Do sends a command, as RESP, and returns the reply, which is the caller's for
+// good. wire must not be changed any more, even after Do has returned. Without a
+// reply the error is a *LostError, and the connection is lost: further calls
+// fail. That is so when ctx ends, too; the cause is ctx's error then.
+func (l *Lease) Do(ctx context.Context, wire []byte) ([]byte, error) {
+	return l.do(ctx, Task{Wire: wire})
+}
+
+// DoAsking is Do with ASKING in front, as one unit with the command.
+func (l *Lease) DoAsking(ctx context.Context, wire []byte) ([]byte, error) {
+	return l.do(ctx, Task{Wire: wire, Asking: true})
+}
+
+func (l *Lease) do(ctx context.Context, t Task) ([]byte, error) {
+	q := &question{Task: t, told: make(chan struct{})}
+	q.Handler, q.Start = q, Now()
+	if err := ctx.Err(); err != nil {
+		return nil, &LostError{Addr: l.node.Addr, Err: err}
+	}
+	if !l.runner.Enqueue(&q.Task) {
+		return nil, &LostError{Addr: l.node.Addr, Err: ErrClosed}
+	}
+	l.runner.Flush()
+	select {
+	case <-q.told:
+	case <-ctx.Done():
+		l.runner.Close(false)
+		return nil, &LostError{Addr: l.node.Addr, Sent: true, Err: ctx.Err()}
+	}
+	if q.lost != nil {
+		return nil, q.lost
+	}
+	return q.reply, nil
+}
+
+// Release gives the connection back for others, or closes it if it is lost, has
+// replies outstanding or was spoiled. A second call does nothing.
+func (l *Lease) Release() {
+	r := l.runner
+	if r == nil {
+		return
+	}
+	l.runner = nil
+	r.tenant.budget.Store(nil)
+	r.tenant.push.Store(nil)
+	if l.dirty || !l.node.leases.put(r, l.node.pool.cfg.IdleLeases) {
+		r.Close(false)
+		l.node.leases.forgetUnused(r)
+	}
+}
+
+// question is the one task of a Lease that is under way.
+type question struct {
+	Task
+	told  chan struct{} // closed at the end
+	reply []byte
+	lost  *LostError
+}
+
+// ownBytes is the size from which a reply is kept with its read buffer instead
+// of being copied.
+const ownBytes = 8 << 10
+
+// Replied implements Handler.
+func (q *question) Replied(run []Reply, chunk *Chunk) Flusher {
+	if q.reply = run[0].Bytes; len(q.reply) >= ownBytes {
+		chunk.Retain() // for good: the garbage collector takes it with the reply
+	} else {
+		q.reply = slices.Clone(q.reply)
+	}
+	close(q.told)
+	return nil
+}
+
+// Failed implements Handler.
+func (q *question) Failed(_ *Task, lost *LostError) Flusher {
+	q.lost = lost
+	close(q.told)
+	return nil
+}
+
+// tenancy is what a leased TaskRunner has besides: the wishes of its holder.
+type tenancy struct {
+	// Set at construction.
+	profile ProfileHandle
+	ctx     context.Context // of the dial
+	cancel  context.CancelFunc
+
+	budget atomic.Pointer[Budget]
+	push   atomic.Pointer[func([]byte)]
+}
+
+// admit counts n bytes that have arrived; false if they are too many, or those
+// will be that are missing of an incomplete reply.
+func (t *tenancy) admit(n, missing int) bool {
+	b := t.budget.Load()
+	return b == nil || b.left.Add(int64(-n)) >= int64(missing)
+}
+
+// leaseSet is the leased connections of a node. The zero value is ready.
+type leaseSet struct {
+	mu sync.Mutex
+	// Guarded by mu, which comes before the runners'.
+	all  map[*TaskRunner]struct{} // with a holder, or idle
+	idle []*TaskRunner            // the one used last at the end
+	gone LaneStats                // of those that ended
+}
+
+// take returns an idle runner of the profile, or a new one.
+func (s *leaseSet) take(n *Node, profile ProfileHandle) *TaskRunner {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := len(s.idle) - 1; i >= 0; i-- {
+		if r := s.idle[i]; r.tenant.profile == profile {
+			s.idle = slices.Delete(s.idle, i, i+1)
+			if r.resting() {
+				return r
+			}
+		}
+	}
+	r := &TaskRunner{node: n, profile: profile.Value(), tenant: &tenancy{profile: profile}}
+	r.tenant.ctx, r.tenant.cancel = context.WithCancel(n.pool.ctx)
+	if n.dropped.Load() || n.pool.ctx.Err() != nil {
+		r.state = stateClosed
+		r.tenant.cancel()
+		return r
+	}
+	if s.all == nil {
+		s.all = make(map[*TaskRunner]struct{})
+	}
+	s.all[r] = struct{}{}
+	return r
+}
+
+// put takes r back if it is fit for the next holder. Of more idle ones than
+// limit the one that was used longest ago is closed.
+func (s *leaseSet) put(r *TaskRunner, limit int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known := s.all[r]; !known || !r.resting() {
+		return false
+	}
+	s.idle = append(s.idle, r)
+	if len(s.idle) > limit {
+		s.idle[0].Close(false)
+		s.idle = slices.Delete(s.idle, 0, 1)
+	}
+	return true
+}
+
+// forget drops r, which has ended.
+func (s *leaseSet) forget(r *TaskRunner) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known := s.all[r]; !known {
+		return
+	}
+	delete(s.all, r)
+	if i := slices.Index(s.idle, r); i >= 0 {
+		s.idle = slices.Delete(s.idle, i, i+1)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.gone.Add(&r.stats)
+	r.tenant.cancel()
+}
+
+// forgetUnused drops r if it has closed without ever having connected, so that
+// there is no serveLoop to do it.
+func (s *leaseSet) forgetUnused(r *TaskRunner) {
+	r.mu.Lock()
+	unused := r.state == stateClosed
+	r.mu.Unlock()
+	if unused {
+		s.forget(r)
+	}
+}
+
+// resting reports whether the runner is connected and owes nothing.
+func (r *TaskRunner) resting() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state == stateUp && r.queue.size == 0 && !r.draining
+}

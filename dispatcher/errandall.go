@@ -1,0 +1,190 @@
+package dispatcher
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	"redis-cluster-proxy/resp"
+)
+
+// AskShards asks every primary at once and returns their replies in the order
+// of Shards, each node's once. A primary that is lost, or answers that it cannot
+// serve at the moment, is asked again, or the one that has taken its place, within
+// the budget that requests have, unless it may have executed a command that must
+// not be repeated. A shard that gives no reply, or an error of the kind that is
+// retried, makes an error of the whole, which names the node. Other error replies
+// are replies; see Combine.
+func (e *Errand) AskShards(ctx context.Context, args ...[]byte) ([]NodeReply, error) {
+	return e.askAll(ctx, args, false)
+}
+
+// AskNodes is AskShards for replicas as well, save those that the cluster calls
+// failed. A replica's reply comes behind that of its primary.
+func (e *Errand) AskNodes(ctx context.Context, args ...[]byte) ([]NodeReply, error) {
+	return e.askAll(ctx, args, true)
+}
+
+func (e *Errand) askAll(ctx context.Context, args [][]byte, replicas bool) ([]NodeReply, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r := &round{e: e, args: args, wire: resp.AppendCommandBytes(nil, args), cancel: cancel}
+	for _, sh := range e.Shards() {
+		r.seats = append(r.seats, &seat{shard: sh, addr: sh.Primary})
+		if replicas {
+			for _, addr := range sh.Replicas {
+				r.seats = append(r.seats, &seat{addr: addr, replica: true})
+			}
+		}
+	}
+	if len(r.seats) == 0 {
+		return nil, &failure{text: errNotServed}
+	}
+	for _, s := range r.seats[1:] {
+		r.asking.Add(1)
+		go r.askBeside(ctx, s)
+	}
+	r.ask(ctx, r.seats[0])
+	r.asking.Wait()
+	return r.result()
+}
+
+// round is one question to many nodes.
+type round struct {
+	// Set at construction.
+	e      *Errand
+	args   [][]byte
+	wire   []byte
+	cancel context.CancelFunc // called when the answer is an error already
+
+	seats  []*seat
+	asking sync.WaitGroup
+
+	mu sync.Mutex
+	// Guarded by mu.
+	first error // the first failure
+}
+
+// seat is a place in the order of the replies: whoever is the primary of a
+// shard, or one replica.
+type seat struct {
+	shard   Shard
+	replica bool
+	addr    string // who is asked, or was
+	reply   []byte // nil: there is no such node any more
+}
+
+func (r *round) askBeside(ctx context.Context, s *seat) {
+	defer r.asking.Done()
+	r.ask(ctx, s)
+}
+
+// ask gets the reply of one seat.
+func (r *round) ask(ctx context.Context, s *seat) {
+	budget := attempts{e: r.e}
+	for {
+		present := r.seek(s)
+		if !present {
+			return
+		}
+		if s.addr == "" {
+			if !budget.again(ctx, bounceDown) {
+				r.fail(&failure{text: errNotServed})
+				return
+			}
+			continue
+		}
+		reply, err := r.e.ask(ctx, leg{addr: s.addr, profile: r.e.profile, wire: r.wire})
+		if err != nil {
+			if r.e.lost(ctx, err, r.args) && budget.again(ctx, bounceLost) {
+				continue
+			}
+			r.fail(r.e.explain(err, r.e.safe(r.args)))
+			return
+		}
+		b := classify(reply)
+		if b != bounceNone {
+			r.e.d.topology.Refresh(bounceNames[b])
+			if budget.again(ctx, b) {
+				continue
+			}
+			r.fail(nodeFailure(s.addr, reply))
+			return
+		}
+		s.reply = reply
+		return
+	}
+}
+
+// seek finds out whom to ask for the seat now: s.addr, "" if nobody at the
+// moment. It is false if the seat's node has left.
+func (r *round) seek(s *seat) bool {
+	rt := r.e.d.routes.Load()
+	if s.replica {
+		n := rt.table.NodeAt(s.addr)
+		return n != nil && n.Healthy
+	}
+	if s.shard.Slots == 0 {
+		return rt.table.NodeAt(s.addr) != nil
+	}
+	s.addr = ""
+	if sh := rt.shard(s.shard.Lowest); sh != nil && sh.primary != nil && !sh.primary.unhealthy.Load() {
+		s.addr = sh.primary.node.Addr
+	}
+	return true
+}
+
+// fail ends the round with an error. What the others are doing does not matter
+// any more.
+func (r *round) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.first == nil {
+		r.first = err
+		r.cancel()
+	}
+}
+
+// result returns each node's reply once: after a failover two seats may have
+// asked the same one.
+func (r *round) result() ([]NodeReply, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.first != nil {
+		return nil, r.first
+	}
+	replies := make([]NodeReply, 0, len(r.seats))
+	asked := make(map[string]bool, len(r.seats))
+	for _, s := range r.seats {
+		if s.reply != nil && !asked[s.addr] {
+			asked[s.addr] = true
+			replies = append(replies, NodeReply{Addr: s.addr, Bytes: s.reply})
+		}
+	}
+	if len(replies) == 0 {
+		return nil, errors.New(errNotServed)
+	}
+	return replies, nil
+}
+
+// nodeFailure is a node's error reply in the answer to a question that went to
+// several, with the node's name.
+func nodeFailure(addr string, reply []byte) error {
+	code, text, found := strings.Cut(errorText(reply), " ")
+	if !found {
+		code, text = "ERR", code
+	}
+	return &failure{text: code + " node " + addr + ": " + text}
+}
+
+// errorText returns the text of an error reply.
+func errorText(reply []byte) string {
+	if reply[0] == '!' {
+		if i := bytes.IndexByte(reply, '\n'); i >= 0 {
+			reply = reply[i:]
+		}
+	}
+	return strings.TrimSpace(string(reply[1:]))
+}

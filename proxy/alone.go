@@ -1,0 +1,35 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+
+	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/dispatcher"
+	"redis-cluster-proxy/resp"
+)
+
+// alone answers a command that concerns several nodes with what f returns. It
+// begins when all before it is answered, and nothing after it begins before its
+// answer. f runs beside the session and may block; arguments of the command that it
+// uses must have been copied (see cloneArgs). ctx ends when the client hangs up
+// or the server ends.
+func (s *session) alone(row *command.Row, f func(ctx context.Context, e *dispatcher.Errand) []byte) verdict {
+	if s.pipe.Busy() {
+		return retry
+	}
+	e := s.pipe.Errand()
+	return s.runAside(row, func(ctx context.Context) []byte { return f(ctx, e) }, nil)
+}
+
+// cloneArgs copies arguments, whose memory is the read buffer's.
+func cloneArgs(args [][]byte) [][]byte {
+	clones := make([][]byte, len(args))
+	for i, a := range args {
+		clones[i] = bytes.Clone(a)
+	}
+	return clones
+}
+
+// errorReply is err as a reply: its text is for the client.
+func errorReply(err error) []byte { return resp.AppendError(nil, err.Error()) }

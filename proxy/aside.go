@@ -1,0 +1,151 @@
+package proxy
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/dispatcher"
+)
+
+// aside is a command that is worked on beside the session, in a goroutine of
+// its own. It keeps its place in the order meanwhile, and the session reads on only
+// when it is answered.
+type aside struct {
+	// Set at construction.
+	s     *session
+	place dispatcher.Place
+	work  func(ctx context.Context) []byte // makes the reply
+	after func()                           // called by readLoop before the next command; may be nil
+
+	answered atomic.Bool
+}
+
+// runAside answers a command with what work returns. The Pipeline must be
+// empty. What work uses of the command must have been copied. Its context ends
+// when the client has hung up or the server ends.
+func (s *session) runAside(row *command.Row, work func(ctx context.Context) []byte, after func()) verdict {
+	a := &aside{s: s, place: s.pipe.Reserve(row), work: work, after: after}
+	s.waiting = a.settle
+	s.srv.ending.Add(1)
+	go a.run()
+	return wait
+}
+
+// run runs beside the session. Its answer wakes the session up.
+func (a *aside) run() {
+	s := a.s
+	defer s.srv.ending.Done()
+	ctx, cancel := context.WithCancel(s.srv.ctx)
+	stop := s.srv.hangups.watch(s, cancel)
+	reply := a.work(ctx)
+	stop()
+	cancel()
+	a.answered.Store(true)
+	s.pipe.Answer(a.place, reply)
+	s.conn.Resume()
+}
+
+// settle is called by readLoop; false if the command is not answered yet.
+func (a *aside) settle() bool {
+	if !a.answered.Load() {
+		return false
+	}
+	a.s.waiting = nil
+	if a.after != nil {
+		a.after()
+	}
+	return true
+}
+
+// hangupInterval is how often it is looked whether clients have hung up whose
+// commands run beside their sessions. Until then nobody else would notice.
+const hangupInterval = 25 * time.Millisecond
+
+// hangupGrace is for how long a client that has shut down its side may wait for
+// a reply. It serves those that send their commands and then only read.
+const hangupGrace = time.Second
+
+// hangupWatch ends what is done for clients that are gone. The zero value is
+// ready. It has a goroutine, watchLoop, while there is something to watch for so
+// long that it is worth one.
+type hangupWatch struct {
+	mu sync.Mutex
+	// Guarded by mu.
+	watched map[*watched]struct{}
+	looping bool
+}
+
+// watched is a client that waits for a command.
+type watched struct {
+	s      *session
+	cancel context.CancelFunc
+	goneAt int64 // when the hang-up was noticed, by backend.Now; 0: not yet. Owned by watchLoop
+}
+
+// watch calls cancel when s's client has hung up, until stop is called. Most
+// commands end before they are looked at for the first time.
+func (h *hangupWatch) watch(s *session, cancel context.CancelFunc) (stop func()) {
+	w := &watched{s: s, cancel: cancel}
+	begin := time.AfterFunc(hangupInterval, func() { h.add(w) })
+	return func() {
+		if !begin.Stop() {
+			h.remove(w)
+		}
+	}
+}
+
+func (h *hangupWatch) add(w *watched) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if w.cancel == nil { // stopped before it began
+		return
+	}
+	if h.watched == nil {
+		h.watched = make(map[*watched]struct{})
+	}
+	h.watched[w] = struct{}{}
+	if !h.looping {
+		h.looping = true
+		go h.watchLoop()
+	}
+}
+
+func (h *hangupWatch) remove(w *watched) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	w.cancel = nil
+	delete(h.watched, w)
+}
+
+// watchLoop ends when nothing is left to watch.
+func (h *hangupWatch) watchLoop() {
+	tick := time.NewTicker(hangupInterval)
+	defer tick.Stop()
+	for h.look() {
+		<-tick.C
+	}
+}
+
+// look cancels what nobody waits for; false if nothing is left.
+func (h *hangupWatch) look() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := backend.Now()
+	for w := range h.watched {
+		switch {
+		case w.s.ended.Load():
+			w.cancel()
+		case !w.s.conn.HungUp():
+		case w.goneAt == 0:
+			w.goneAt = now
+		case now-w.goneAt > int64(hangupGrace):
+			w.cancel()
+		}
+	}
+	h.looping = len(h.watched) > 0
+	return h.looping
+}

@@ -1,0 +1,84 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+
+	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/dispatcher"
+	"redis-cluster-proxy/resp"
+)
+
+// fansOut reports whether a command goes to all shards or nodes and its reply
+// is made of theirs by a policy that needs no knowledge of the command.
+func fansOut(row *command.Row) bool {
+	if row.HasKeys() || row.Response == command.ResponseSpecial {
+		return false
+	}
+	if row.Blocking(nil) || row.Family == command.FamilyConnection || row.Family == command.FamilyCluster {
+		return false // about one connection, or about one node's part of a cluster
+	}
+	return row.Request == command.RequestAllShards || row.Request == command.RequestAllNodes
+}
+
+// mergedLimit is how many bytes the replies of all nodes may have together.
+func (s *Server) mergedLimit() int64 {
+	if s.cfg.MaxMergedBytes <= 0 {
+		return resp.MaxBulkBytes
+	}
+	return s.cfg.MaxMergedBytes
+}
+
+// fanOut asks all shards or nodes at once and answers with the combined reply.
+func (s *session) fanOut(row *command.Row, cmd *resp.Command) verdict {
+	if s.pipe.Busy() {
+		return retry
+	}
+	args, proto := cloneArgs(cmd.Args), s.proto()
+	return s.alone(row, func(ctx context.Context, e *dispatcher.Errand) []byte {
+		e.Limit(s.srv.mergedLimit())
+		ask := e.AskShards
+		if row.Request == command.RequestAllNodes {
+			ask = e.AskNodes
+		}
+		replies, err := ask(ctx, args...)
+		if err != nil {
+			return errorReply(err)
+		}
+		return dispatcher.Combine(row, proto, replies)
+	})
+}
+
+// keys asks one shard where the pattern names a hash tag, and so one slot.
+func (s *session) keys(row *command.Row, cmd *resp.Command) verdict {
+	tag := literalTag(cmd.Args[1])
+	if tag == nil {
+		return s.fanOut(row, cmd)
+	}
+	if s.pipe.Busy() {
+		return retry
+	}
+	args, slot := cloneArgs(cmd.Args), s.srv.d.SlotOf(tag)
+	return s.alone(row, func(ctx context.Context, e *dispatcher.Errand) []byte {
+		e.Limit(s.srv.mergedLimit())
+		reply, err := e.AskSlot(ctx, slot, false, args...)
+		if err != nil {
+			return errorReply(err)
+		}
+		return reply
+	})
+}
+
+// literalTag returns the part of a pattern that is a hash tag in each key that
+// matches, with its braces, nil if there is none.
+func literalTag(pattern []byte) []byte {
+	open := bytes.IndexByte(pattern, '{')
+	if open < 0 || bytes.ContainsAny(pattern[:open], `*?[\`) {
+		return nil // another brace may come before this one
+	}
+	end := bytes.IndexByte(pattern[open:], '}')
+	if end < 2 || bytes.ContainsAny(pattern[open:open+end], `*?[\`) {
+		return nil
+	}
+	return bytes.Clone(pattern[open : open+end+1])
+}
