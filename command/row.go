@@ -140,8 +140,11 @@ func (r *Row) derive() {
 	if r.absent {
 		return // KeyArg promises an argument; parts could not be told from a request the server would refuse
 	}
-	if r.Is("sort_ro") {
+	switch r.Name {
+	case "sort_ro":
 		r.KeyArg = 1
+	case "move":
+		return // it is about databases: the node of the key cannot answer it
 	}
 	if r.finder != nil || r.askServer || len(r.Keys) != 1 {
 		return

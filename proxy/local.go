@@ -21,6 +21,8 @@ func init() { // a literal would be an initialization cycle
 		"echo":   (*session).echo,
 		"quit":   (*session).quit,
 		"select": (*session).selectDB,
+		"move":   (*session).move,
+		"swapdb": (*session).swapDB,
 		"time":   (*session).time,
 		"auth":   (*session).auth,
 		"hello":  (*session).hello,
@@ -76,20 +78,6 @@ func (s *session) echo(row *command.Row, cmd *resp.Command) verdict {
 func (s *session) quit(row *command.Row, _ *resp.Command) verdict {
 	s.ok(row)
 	return stop
-}
-
-// selectDB knows one database, as CONFIG GET databases tells: a cluster has no
-// other.
-func (s *session) selectDB(row *command.Row, cmd *resp.Command) verdict {
-	switch n, ok := integer(cmd.Args[1]); {
-	case !ok:
-		return s.fail(row, "ERR value is not an integer or out of range")
-	case n != int64(int32(n)):
-		return s.fail(row, "ERR value is out of range, value must between -2147483648 and 2147483647")
-	case n != 0:
-		return s.fail(row, "ERR DB index is out of range")
-	}
-	return s.ok(row)
 }
 
 func (s *session) time(row *command.Row, _ *resp.Command) verdict {
