@@ -123,6 +123,9 @@ func (d *Dispatcher) AnyNode(seed uint32) *backend.Node {
 	return last
 }
 
+// NumSlots is how many slots there are.
+const NumSlots = slots.NumSlots
+
 // SlotOf returns the slot of a key.
 func (d *Dispatcher) SlotOf(key []byte) uint16 { return d.hash(key) }
 

@@ -11,6 +11,47 @@ import (
 // errCrossSlot is Redis's text for keys that do not share a slot.
 const errCrossSlot = "CROSSSLOT Keys in request don't hash to the same slot"
 
+// course is what is done with a command.
+type course uint8
+
+const (
+	courseForward course = iota // sent whole: to the node of its slot, or to any if it has none
+	courseAskKeys               // sent when a node has told which arguments are its keys
+	courseSplit                 // sent in parts, one for each slot
+	courseRefuse                // answered with an error
+)
+
+// plan decides about a command. slot is that of the first key, or noSlot; keys
+// are the indexes of its keys, valid until the next call; fault is the error to
+// answer with courseRefuse.
+func (p *Pipeline) plan(row *command.Row, args [][]byte) (do course, slot uint16, keys []int, fault string) {
+	if row.KeyArg != 0 { // the hot path
+		return courseForward, p.d.hash(args[row.KeyArg]), nil, ""
+	}
+	if !row.HasKeys() {
+		return courseForward, noSlot, nil, ""
+	}
+	keys, err := row.AppendKeys(p.keyArgs[:0], args)
+	p.keyArgs = keys[:0]
+	switch {
+	case errors.Is(err, command.ErrAskServer):
+		return courseAskKeys, noSlot, nil, ""
+	case err != nil && canSplit(row):
+		// A node would look at the slots before it counts.
+		return courseRefuse, noSlot, nil, "ERR wrong number of arguments for '" + row.Name + "' command"
+	case err != nil || len(keys) == 0:
+		return courseForward, noSlot, nil, "" // any node words the error, or needs no key
+	}
+	slot = p.d.hash(args[keys[0]])
+	switch {
+	case !p.spread(args, keys, slot):
+		return courseForward, slot, keys, ""
+	case !canSplit(row) || p.d.cfg.RejectCrossSlot:
+		return courseRefuse, slot, keys, errCrossSlot
+	}
+	return courseSplit, slot, keys, ""
+}
+
 // Dispatch gives the command its place and sends it to whom it concerns. The
 // command's bytes may change once Dispatch returns, unless they are so many
 // that chunk, of which they are a part, was retained; chunk may be nil.
@@ -18,34 +59,21 @@ const errCrossSlot = "CROSSSLOT Keys in request don't hash to the same slot"
 // If wait is true, the session must hand over nothing more until the Pipeline
 // is empty (see Busy): a node is being asked where the command belongs.
 func (p *Pipeline) Dispatch(row *command.Row, cmd *resp.Command, chunk *backend.Chunk) (wait bool) {
-	slot, several := noSlot, false
-	if row.KeyArg != 0 {
-		slot = p.d.hash(cmd.Args[row.KeyArg])
-	} else if row.HasKeys() {
-		keys, err := row.AppendKeys(p.keyArgs[:0], cmd.Args)
-		p.keyArgs = keys[:0]
-		switch {
-		case errors.Is(err, command.ErrAskServer):
-			p.askKeys(row, cmd)
-			return true
-		case err != nil && canSplit(row):
-			// A node would look at the slots before it counts.
-			p.LocalError(row, "ERR wrong number of arguments for '"+row.Name+"' command")
-			return false
-		case err != nil || len(keys) == 0:
-			// Any node words the error, or needs no key.
-		default:
-			several = len(keys) > 1
-			slot = p.d.hash(cmd.Args[keys[0]])
-			if p.spread(cmd.Args, keys, slot) {
-				p.dispatchSpread(row, cmd.Args, keys)
-				return false
-			}
-		}
+	do, slot, keys, fault := p.plan(row, cmd.Args)
+	switch do {
+	case courseAskKeys:
+		p.askKeys(row, cmd)
+		return true
+	case courseRefuse:
+		p.LocalError(row, fault)
+		return false
+	case courseSplit:
+		p.dispatchParts(row, cmd.Args, keys)
+		return false
 	}
 	p.mu.Lock()
 	r := p.newForwardLocked(row, cmd, chunk)
-	r.one.slot, r.one.several = slot, several
+	r.one.slot, r.one.several = slot, len(keys) > 1
 	p.placeLocked(r)
 	p.mu.Unlock()
 	return false
@@ -113,13 +141,9 @@ func (p *Pipeline) placeLocked(r *request) {
 	}
 }
 
-// dispatchSpread handles a command whose keys are in several slots.
-func (p *Pipeline) dispatchSpread(row *command.Row, args [][]byte, keys []int) {
-	step, ok := row.Split()
-	if !ok || p.d.cfg.RejectCrossSlot {
-		p.LocalError(row, errCrossSlot)
-		return
-	}
+// dispatchParts sends a command in parts.
+func (p *Pipeline) dispatchParts(row *command.Row, args [][]byte, keys []int) {
+	step, _ := row.Split()
 	p.d.stats.Splits.Add(1)
 	p.mu.Lock()
 	r := p.newRequestLocked(row)

@@ -16,6 +16,9 @@ const (
 	PreferReplicaIDC
 )
 
+// String is the choice in the words of the flag.
+func (r ReadPrefer) String() string { return [...]string{"primary", "replica", "replica-idc"}[r] }
+
 // reader returns the member that answers a read of this shard: the one with the
 // fewest reads in flight among the best kind that is fit. seed breaks ties. Now and
 // then it is one whose connection was lost, to find out whether it is back.

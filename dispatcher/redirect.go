@@ -247,7 +247,7 @@ func (p *Pipeline) Failed(t *backend.Task, lost *backend.LostError) backend.Flus
 			p.noteWriteLocked(pt)
 		}
 		refused := (*backend.HandshakeError)(nil)
-		safe := !lost.Sent || pt.readOnly || pt.idempotent
+		safe := !lost.Sent || pt.repeatable()
 		switch {
 		case errors.As(lost.Err, &refused):
 			p.failLocked(pt, refused.Text)
