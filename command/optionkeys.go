@@ -8,6 +8,8 @@ type keyFinder func(dst []int, args [][]byte) ([]int, error)
 var keyFinders = map[string]keyFinder{
 	// The specs say nothing of STORE, which may stand anywhere.
 	"sort": sortKeys,
+	// Not declared at all: DEBUG has no sub-commands to the server.
+	"debug": debugKeys,
 	// The specs are those of SORT; but it has no STORE, and keys made from BY and GET patterns are refused in a cluster.
 	"sort_ro": firstArgument,
 	// The specs give the first STORE's and the first STOREDIST's destination; the command writes to the last of all.
@@ -25,6 +27,24 @@ func firstArgument(dst []int, args [][]byte) ([]int, error) {
 		return dst, ErrInvalid
 	}
 	return append(dst, 1), nil
+}
+
+// debugKeys: DEBUG OBJECT key [FAST] and the like; most forms have none.
+func debugKeys(dst []int, args [][]byte) ([]int, error) {
+	if len(args) < 3 {
+		return dst, nil
+	}
+	for _, name := range [...]string{"object", "sdslen", "listpack", "ziplist", "quicklist", "htstats-key"} {
+		if equalFold(args[1], name) {
+			return append(dst, 2), nil
+		}
+	}
+	if equalFold(args[1], "digest-value") {
+		for i := 2; i < len(args); i++ {
+			dst = append(dst, i)
+		}
+	}
+	return dst, nil
 }
 
 // sortKeys: SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC|DESC] [ALPHA] [STORE destination]. The

@@ -48,6 +48,15 @@ func (t *Table) Overlay(infos []Info) *Table {
 	return &Table{byName: byName, short: newShortNames(byName)}
 }
 
+// With is a new table of t's rows and of commands that no server has. They win over rows of their names.
+func (t *Table) With(infos []Info) *Table {
+	byName := maps.Clone(t.byName)
+	for i := range infos {
+		byName[infos[i].Name] = newRow(infos[i].Name, &infos[i], nil)
+	}
+	return &Table{byName: byName, short: newShortNames(byName)}
+}
+
 // addAbsent adds to rows, which a server sent, those of base that it did not.
 func addAbsent(rows, base map[string]*Row) {
 	for name, row := range base {
