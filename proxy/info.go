@@ -97,7 +97,15 @@ func (s *Server) infoReplication(b *strings.Builder) {
 	field(b, "connected_slaves", 0)
 }
 
-func (s *Server) infoCluster(b *strings.Builder) { field(b, "cluster_enabled", 0) }
+// infoCluster says what redis-py up to 5.0 looks at before it asks for the
+// cluster's nodes. The mode of HELLO and of the server section stays standalone.
+func (s *Server) infoCluster(b *strings.Builder) {
+	enabled := 1
+	if s.cfg.NoClusterEmulation {
+		enabled = 0
+	}
+	field(b, "cluster_enabled", enabled)
+}
 
 func (s *Server) infoProxy(b *strings.Builder) {
 	field(b, "proxy_version", s.cfg.Version)

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -40,6 +41,9 @@ func init() { // a literal would be an initialization cycle
 		"client|no-evict": (*session).clientNoEvict,
 		"client|no-touch": (*session).clientNoTouch,
 		"client|reply":    (*session).clientReply,
+	}
+	for _, idea := range []map[string]handler{clusterCommands, slotCommands, operatorCommands} {
+		maps.Copy(localCommands, idea)
 	}
 }
 

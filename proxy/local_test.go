@@ -108,7 +108,7 @@ func TestInfo(t *testing.T) {
 		_, port, _ := strings.Cut(p.Addr, ":")
 		for name, want := range map[string]string{
 			"redis_version": "7.0.15", "redis_mode": "standalone", "tcp_port": port, "connected_clients": "1", "role": "master",
-			"cluster_enabled": "0", "loading": "0", "slots_covered": "16384", "nodes": "6",
+			"cluster_enabled": "1", "loading": "0", "slots_covered": "16384", "nodes": "6",
 		} {
 			if fields[name] != want {
 				t.Errorf("INFO has %s:%s, want %s", name, fields[name], want)

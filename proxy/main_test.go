@@ -16,6 +16,7 @@ const password = "s3cret"
 var (
 	cluster       = proxytest.SharedCluster(redistest.Config{})
 	plain         = proxytest.SharedServer(redistest.Config{Conf: []string{"databases 1"}})
+	lonely        = proxytest.SharedCluster(redistest.Config{Primaries: 1, Replicas: -1})
 	lockedCluster = proxytest.SharedCluster(redistest.Config{Replicas: -1, Password: password})
 	lockedPlain   = proxytest.SharedServer(redistest.Config{Password: password, Conf: []string{"databases 1"}})
 )
@@ -28,7 +29,7 @@ var lasting = []goleak.Option{
 
 func TestMain(m *testing.M) {
 	flag.Set("logtostderr", "true") // not into files that stay behind
-	shared := []interface{ Close() }{cluster, plain, lockedCluster, lockedPlain}
+	shared := []interface{ Close() }{cluster, plain, lonely, lockedCluster, lockedPlain}
 	goleak.VerifyTestMain(proxytest.Main{M: m, Shared: shared}, lasting...)
 }
 

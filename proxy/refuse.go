@@ -10,10 +10,14 @@ import (
 // to the node of their keys.
 const plainMask = command.FlagBlocking | command.FlagPubSub | command.FlagAdmin | command.FlagNoMulti
 
+// onHotPath reports whether requests of this row are forwarded without another
+// question: plain commands with one key.
+func onHotPath(row *command.Row) bool { return row.KeyArg != 0 && row.Flags&plainMask == 0 }
+
 // forwardable are commands without keys that any one node answers right.
 var forwardable = map[string]bool{
 	"command": true, "lolwut": true,
-	"acl|cat": true, "acl|dryrun": true, "acl|genpass": true, "acl|getuser": true, "acl|list": true, "acl|log": true,
+	"module|list": true, "acl|cat": true, "acl|dryrun": true, "acl|genpass": true, "acl|getuser": true, "acl|list": true, "acl|log": true,
 	"acl|users": true, "acl|whoami": true,
 	"function|dump": true, "function|list": true, "memory|doctor": true, "memory|malloc-stats": true,
 	"eval": true, "evalsha": true, "eval_ro": true, "evalsha_ro": true, "fcall": true, "fcall_ro": true,
@@ -27,8 +31,6 @@ func refusal(row *command.Row, args [][]byte) string {
 	switch {
 	case container == "command", sub == "help", forwardable[row.Name]:
 		return ""
-	case container == "asking" || container == "readonly" || container == "readwrite":
-		return "ERR This instance has cluster support disabled"
 	case row.Blocking(args):
 		return "ERR this proxy does not support the blocking form of '" + row.Name + "'"
 	case row.Flags&(command.FlagPubSub|command.FlagAdmin) != 0,

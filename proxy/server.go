@@ -31,6 +31,15 @@ type Config struct {
 	// MaxOutputBytes is how much a client may leave unread before it is
 	// closed. Zero means any amount.
 	MaxOutputBytes int
+	// AdminCommands are the commands that are allowed though they are denied
+	// by default: names like "debug" and "cluster|reset", or "all".
+	AdminCommands []string
+	// NoClusterEmulation answers what is about clusters as a standalone server
+	// does. Otherwise clients may take the proxy for a cluster of one node.
+	NoClusterEmulation bool
+	// AnnounceAddr is where that node is, host:port; "" means the address that
+	// the client is connected to.
+	AnnounceAddr string
 	// Version is the proxy's own version, for INFO.
 	Version string
 }
@@ -41,6 +50,7 @@ type Server struct {
 	cfg     Config
 	d       *dispatcher.Dispatcher
 	started time.Time
+	allowed allowance
 	ctx     context.Context // of what runs beside the sessions; ends with Shutdown
 	cancel  context.CancelFunc
 
@@ -66,7 +76,7 @@ type Server struct {
 // starts nothing.
 func New(cfg Config, d *dispatcher.Dispatcher, table *command.Table) *Server {
 	s := &Server{
-		cfg: cfg, d: d, started: time.Now(),
+		cfg: cfg, d: d, started: time.Now(), allowed: newAllowance(cfg.AdminCommands),
 		listeners: make(map[net.Listener]struct{}),
 		sessions:  make(map[*session]struct{}),
 	}
@@ -76,8 +86,9 @@ func New(cfg Config, d *dispatcher.Dispatcher, table *command.Table) *Server {
 	return s
 }
 
-// SetTable replaces the command table. Safe at any time.
-func (s *Server) SetTable(t *command.Table) { s.table.Store(t) }
+// SetTable replaces the command table, to which the Server adds its own PROXY.
+// Safe at any time.
+func (s *Server) SetTable(t *command.Table) { s.table.Store(t.With(operatorInfos)) }
 
 // SetServerVersion sets the version of Redis that HELLO and INFO tell. Safe at
 // any time.

@@ -250,23 +250,18 @@ func (s *session) handle(cmd *resp.Command) verdict {
 		s.pipe.LocalError(row, "NOAUTH Authentication required.")
 		return done
 	}
-	if row.KeyArg != 0 && row.Flags&plainMask == 0 { // the hot path
+	if onHotPath(row) {
 		return s.dispatch(row, cmd)
 	}
-	if f := localCommands[row.Name]; f != nil {
-		if n := len(cmd.Args); row.Arity >= 0 && n != row.Arity || n < -row.Arity {
-			// Lookup leaves this to the cluster where the cluster does not
-			// know the command, as Redis 7.0 does not know CLIENT SETINFO.
-			return s.fail(row, "ERR wrong number of arguments for '"+row.Name+"' command")
-		}
-		return f(s, row, cmd)
-	}
-	if fansOut(row) {
+	switch d := s.srv.decide(row, cmd.Args); d.way {
+	case wayLocal:
+		return d.handler(s, row, cmd)
+	case wayFanOut:
 		return s.fanOut(row, cmd)
-	}
-	if text := refusal(row, cmd.Args); text != "" {
-		s.pipe.LocalError(row, text)
-		return done
+	case wayEveryPrimary:
+		return s.everyPrimary(row, cmd)
+	case wayRefuse:
+		return s.fail(row, d.fault)
 	}
 	return s.dispatch(row, cmd)
 }

@@ -50,6 +50,14 @@ func parseOptionalAddr(text string) (string, error) {
 	return parseHostPort(text, true)
 }
 
+// parseOptionalTarget parses host:port to connect to, or nothing.
+func parseOptionalTarget(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	return parseHostPort(text, false)
+}
+
 // parseCIDRs parses a comma-separated list of CIDRs, perhaps empty. An address alone is a network of one.
 func parseCIDRs(text string) ([]netip.Prefix, error) {
 	if text == "" {

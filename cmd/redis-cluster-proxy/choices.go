@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"redis-cluster-proxy/command"
 )
 
 // readPrefer says which nodes get read-only commands.
@@ -56,6 +58,34 @@ func (r retryWrites) String() string { return [...]string{"off", "idempotent"}[r
 
 func parseRetryWrites(text string) (retryWrites, error) {
 	return choose(text, retryWritesOff, retryWritesIdempotent)
+}
+
+// onOff is a switch.
+type onOff bool
+
+func (o onOff) String() string {
+	if o {
+		return "on"
+	}
+	return "off"
+}
+
+func parseOnOff(text string) (onOff, error) { return choose(text, onOff(true), onOff(false)) }
+
+// parseCommandNames parses a comma-separated list, perhaps empty, of the names of commands and sub-commands ("debug",
+// "cluster|reset") and "all". A name that is not known must be a module's.
+func parseCommandNames(text string) ([]string, error) {
+	if text == "" {
+		return nil, nil
+	}
+	return parseList(strings.ToLower(text), func(item string) (string, error) {
+		container, _, _ := strings.Cut(item, "|")
+		known := command.Builtin().Row(item) != nil || container == "debug" || item == "all"
+		if !known && !strings.Contains(container, ".") {
+			return "", fmt.Errorf("%q is not a command, nor a sub-command such as cluster|reset", item)
+		}
+		return item, nil
+	})
 }
 
 // choose returns the choice that text names, in any case.

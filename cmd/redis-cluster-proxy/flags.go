@@ -20,6 +20,9 @@ type options struct {
 	ProtoMaxBulkLen         int64         // bytes
 	MaxMergedBytes          int64         // of the replies of all nodes to one command
 	ShutdownTimeout         time.Duration // 0: cut off at once
+	ClusterEmulation        onOff         // clients may take the proxy for a cluster of one node
+	AnnounceAddr            string        // where that node is; empty: where the client is connected to
+	AdminCommands           []string      // allowed though denied by default
 
 	// The cluster.
 	StartupNodes        []string // host:port, at least one, none twice
@@ -104,6 +107,12 @@ func (o *options) defineClients(fs *flag.FlagSet) {
 		"`bytes` that the replies of all nodes to one command (KEYS) may have together, at least 1mb; past it the answer is an error")
 	define(fs, &o.ShutdownTimeout, "shutdown-timeout", "10s", atLeast(0),
 		"`time` that SIGTERM and SIGINT leave for requests in flight to be answered")
+	define(fs, &o.ClusterEmulation, "cluster-emulation", "on", parseOnOff,
+		"`on`: CLUSTER describes one node, the proxy, that owns all slots, so that client libraries for clusters work; off: it is refused as by a standalone server")
+	define(fs, &o.AnnounceAddr, "announce-addr", "", parseOptionalTarget,
+		"host:port `address` of that node; empty: the one that the client is connected to")
+	define(fs, &o.AdminCommands, "admin-commands", "", parseCommandNames,
+		"comma-separated `commands` that are allowed though they can harm servers or the cluster, such as debug, bgsave or cluster|reset; those without keys go to all primaries; all: all of them")
 	define(fs, &o.MaxProcs, "max-procs", "0", count(0),
 		"`threads` that run Go code at a time; 0: as many as the machine or container has CPUs")
 }

@@ -36,6 +36,7 @@ func defaults() options {
 		ReadYourWrites:          time.Second,
 		MaxRedirects:            8,
 		RedirectTimeout:         5 * time.Second,
+		ClusterEmulation:        true,
 	}
 }
 
@@ -96,6 +97,15 @@ func TestRightValues(t *testing.T) {
 		{"-retry-writes idempotent", func(o *options) { o.RetryWrites = retryWritesIdempotent }},
 		{"-debug-addr 127.0.0.1:8089", func(o *options) { o.DebugAddr = "127.0.0.1:8089" }},
 		{"-debug-addr :0", func(o *options) { o.DebugAddr = ":0" }},
+		{"-cluster-emulation off", func(o *options) { o.ClusterEmulation = false }},
+		{"-cluster-emulation On", func(*options) {}},
+		{"-announce-addr redis.example:6379", func(o *options) { o.AnnounceAddr = "redis.example:6379" }},
+		{"-announce-addr [2001:db8::1]:06379", func(o *options) { o.AnnounceAddr = "[2001:db8::1]:6379" }},
+		{"-admin-commands debug,BGSAVE,cluster|reset,_ft.debug", func(o *options) {
+			o.AdminCommands = []string{"debug", "bgsave", "cluster|reset", "_ft.debug"}
+		}},
+		{"-admin-commands all", func(o *options) { o.AdminCommands = []string{"all"} }},
+		{"-admin-commands debug|sleep,debug|object", func(o *options) { o.AdminCommands = []string{"debug|sleep", "debug|object"} }},
 		{"-version", func(o *options) { o.Version = true }},
 	}
 	for _, tt := range tests {
@@ -146,6 +156,9 @@ func TestWrongValues(t *testing.T) {
 		"retry-writes":               "|on|all|true",
 		"idc":                        "10.0|10.0.0.0/33|home|10.0.0.0/8,|10.0.0.1:80",
 		"require-auth":               "2|x",
+		"cluster-emulation":          "|yes|1|x",
+		"announce-addr":              "6379|:6379|h:0|h:x|h:70000|unix:/x|h:1,h:2",
+		"admin-commands":             "nosuch|debug,|debug,,save|everything",
 		"version":                    "x",
 		"v":                          "x",
 		"vmodule":                    "a|a=b",
@@ -196,7 +209,7 @@ func TestHelpListsEveryFlag(t *testing.T) {
 	for name := range strings.FieldsSeq(`addr startup-nodes password user connect-timeout slots-reload-interval
 		backend-idle-connections read-prefer debug-addr max-procs backend-connections max-redirects redirect-timeout
 		cross-slot retry-writes read-your-writes idc shutdown-timeout require-auth request-timeout
-		client-output-buffer-limit max-clients max-merged-bytes proto-max-bulk-len version
+		client-output-buffer-limit cluster-emulation announce-addr admin-commands max-clients max-merged-bytes proto-max-bulk-len version
 		v vmodule logtostderr alsologtostderr stderrthreshold log_dir log_backtrace_at`) {
 		if !strings.Contains(out.String(), "\n  -"+name+" ") && !strings.Contains(out.String(), "\n  -"+name+"\n") {
 			t.Errorf("-help does not list -%s", name)

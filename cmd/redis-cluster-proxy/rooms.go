@@ -58,7 +58,8 @@ func newRooms(o options, procs int) (*rooms, error) {
 		User: o.User, Password: o.Password, RequireAuth: o.RequireAuth,
 		MaxClients: o.MaxClients, MaxBulkBytes: int(o.ProtoMaxBulkLen), MaxOutputBytes: int(o.ClientOutputBufferLimit),
 		MaxMergedBytes: o.MaxMergedBytes,
-		Version:        versionName(),
+		AdminCommands:  o.AdminCommands, NoClusterEmulation: !bool(o.ClusterEmulation), AnnounceAddr: o.AnnounceAddr,
+		Version: versionName(),
 	}, r.dispatcher, command.Builtin())
 	r.commands = newCommandKeeper(r.source, r.watcher, r.server)
 	for _, at := range o.Listen {

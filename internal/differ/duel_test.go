@@ -27,8 +27,10 @@ type duel struct {
 func newDuel(t *testing.T) *duel {
 	t.Helper()
 	c := cluster.Get(t)
+	cfg := proxytest.Config{Seeds: c.Addrs()}
+	cfg.Proxy.NoClusterEmulation = true // package proxy compares the other way with a cluster of one node
 	d := &duel{
-		proxy: proxytest.Start(t, proxytest.Config{Seeds: c.Addrs()}), servers: []*redistest.Server{plain.Get(t)},
+		proxy: proxytest.Start(t, cfg), servers: []*redistest.Server{plain.Get(t)},
 		diff: loadDifferences(t), answered: map[string]bool{}, called: map[string]bool{},
 	}
 	for _, n := range c.Nodes() {

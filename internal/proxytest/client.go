@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 
 	"redis-cluster-proxy/resp"
@@ -30,9 +31,13 @@ type Client struct {
 	scanner      resp.ReplyScanner
 }
 
-// Dial connects. The caller closes the Client.
+// Dial connects to host:port, or to unix:/path. The caller closes the Client.
 func Dial(addr string) (*Client, error) {
-	nc, err := net.DialTimeout("tcp", addr, Patience)
+	network := "tcp"
+	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
+		network, addr = "unix", path
+	}
+	nc, err := net.DialTimeout(network, addr, Patience)
 	if err != nil {
 		return nil, err
 	}

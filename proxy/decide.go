@@ -1,0 +1,59 @@
+package proxy
+
+import "redis-cluster-proxy/command"
+
+// way is what a session does with a command.
+type way uint8
+
+const (
+	wayForward      way = iota // the dispatcher sends it to the node of its keys, or to any if it has none
+	wayLocal                   // a handler answers it
+	wayFanOut                  // all shards or nodes are asked, by the policies of its row
+	wayEveryPrimary            // every primary is asked, because -admin-commands says so
+	wayRefuse                  // an error answers it
+)
+
+// decision is the way of one command.
+type decision struct {
+	way     way
+	handler handler // of wayLocal
+	fault   string  // of wayRefuse
+}
+
+// decide finds the way of a command that is not on the hot path; one that is
+// would be forwarded. PROXY EXPLAIN and docs/commands.md are made by it as well.
+func (s *Server) decide(row *command.Row, args [][]byte) decision {
+	if row.Family == command.FamilyCluster && s.cfg.NoClusterEmulation {
+		return decision{way: wayRefuse, fault: errNoCluster}
+	}
+	if f := localCommands[row.Name]; f != nil {
+		if n := len(args); row.Arity >= 0 && n != row.Arity || n < -row.Arity {
+			// Lookup leaves this to the cluster where the cluster does not
+			// know the command, as Redis 7.0 does not know CLIENT SETINFO.
+			return decision{way: wayRefuse, fault: "ERR wrong number of arguments for '" + row.Name + "' command"}
+		}
+		return decision{way: wayLocal, handler: f}
+	}
+	if needsAllowance(row) {
+		switch fault := s.denial(row, args); {
+		case fault != "":
+			return decision{way: wayRefuse, fault: fault}
+		case !hasKeys(row, args):
+			return decision{way: wayEveryPrimary}
+		}
+		return decision{way: wayForward}
+	}
+	if fansOut(row) {
+		return decision{way: wayFanOut}
+	}
+	if fault := refusal(row, args); fault != "" {
+		return decision{way: wayRefuse, fault: fault}
+	}
+	return decision{way: wayForward}
+}
+
+// hasKeys reports whether this request has keys that it can be routed by.
+func hasKeys(row *command.Row, args [][]byte) bool {
+	keys, err := row.AppendKeys(nil, args)
+	return err == nil && len(keys) > 0
+}
