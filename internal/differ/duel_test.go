@@ -62,6 +62,8 @@ func (d *duel) empty(t *testing.T) {
 			p.FlushAll(t.Context())
 			p.FunctionFlush(t.Context())
 			p.ScriptFlush(t.Context())
+			p.Do(t.Context(), "SLOWLOG", "RESET")
+			p.Do(t.Context(), "ACL", "LOG", "RESET")
 			return nil
 		})
 		if err != nil {
