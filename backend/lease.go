@@ -60,34 +60,33 @@ func (l *Lease) Spoil() { l.dirty = true }
 // reply the error is a *LostError, and the connection is lost: further calls
 // fail. That is so when ctx ends, too; the cause is ctx's error then.
 func (l *Lease) Do(ctx context.Context, wire []byte) ([]byte, error) {
-	return l.do(ctx, Task{Wire: wire})
+	reply, _, err := l.Ask(ctx, Task{Wire: wire})
+	return reply, err
 }
 
-// DoAsking is Do with ASKING in front, as one unit with the command.
-func (l *Lease) DoAsking(ctx context.Context, wire []byte) ([]byte, error) {
-	return l.do(ctx, Task{Wire: wire, Asking: true})
-}
-
-func (l *Lease) do(ctx context.Context, t Task) ([]byte, error) {
+// Ask is Do for a task, of which Wire and Asking count. chunk, if it is not nil,
+// is what the reply is a part of; it may be passed on like any chunk, and need not
+// be released.
+func (l *Lease) Ask(ctx context.Context, t Task) (reply []byte, chunk *Chunk, err error) {
 	q := &question{Task: t, told: make(chan struct{})}
 	q.Handler, q.Start = q, Now()
 	if err := ctx.Err(); err != nil {
-		return nil, &LostError{Addr: l.node.Addr, Err: err}
+		return nil, nil, &LostError{Addr: l.node.Addr, Err: err}
 	}
 	if !l.runner.Enqueue(&q.Task) {
-		return nil, &LostError{Addr: l.node.Addr, Err: ErrClosed}
+		return nil, nil, &LostError{Addr: l.node.Addr, Err: ErrClosed}
 	}
 	l.runner.Flush()
 	select {
 	case <-q.told:
 	case <-ctx.Done():
 		l.runner.Close(false)
-		return nil, &LostError{Addr: l.node.Addr, Sent: true, Err: ctx.Err()}
+		return nil, nil, &LostError{Addr: l.node.Addr, Sent: true, Err: ctx.Err()}
 	}
 	if q.lost != nil {
-		return nil, q.lost
+		return nil, nil, q.lost
 	}
-	return q.reply, nil
+	return q.reply, q.chunk, nil
 }
 
 // Release gives the connection back for others, or closes it if it is lost, has
@@ -111,6 +110,7 @@ type question struct {
 	Task
 	told  chan struct{} // closed at the end
 	reply []byte
+	chunk *Chunk // of a long reply
 	lost  *LostError
 }
 
@@ -122,6 +122,7 @@ const ownBytes = 8 << 10
 func (q *question) Replied(run []Reply, chunk *Chunk) Flusher {
 	if q.reply = run[0].Bytes; len(q.reply) >= ownBytes {
 		chunk.Retain() // for good: the garbage collector takes it with the reply
+		q.chunk = chunk
 	} else {
 		q.reply = slices.Clone(q.reply)
 	}

@@ -385,9 +385,9 @@ func TestLeaseAsking(t *testing.T) {
 		redistest.Reply("-ERR no\r\n+v\r\n"), redistest.AwaitClose()))
 	p := startPool(t, Config{})
 	l := p.lease(node.Addr, Profile{})
-	reply, err := l.DoAsking(t.Context(), resp.AppendCommand(nil, "GET", "k"))
-	if err != nil || string(reply) != "+v\r\n" {
-		t.Errorf("%q, %v", reply, err)
+	reply, chunk, err := l.Ask(t.Context(), Task{Wire: resp.AppendCommand(nil, "GET", "k"), Asking: true})
+	if err != nil || string(reply) != "+v\r\n" || chunk != nil {
+		t.Errorf("%q, %v, %v", reply, chunk, err)
 	}
 	l.Release()
 }

@@ -15,22 +15,46 @@ import (
 // enough; it is the node's own where all nodes agree, else it names the node. proto
 // is the protocol of the replies.
 func Combine(row *command.Row, proto resp.Proto, replies []NodeReply) []byte {
+	return Merge(row, proto, replies).Bytes()
+}
+
+// Merge is Combine without copying long replies.
+func Merge(row *command.Row, proto resp.Proto, replies []NodeReply) Reply {
 	if row.Response == command.OneSucceeded {
-		return combineAny(replies)
+		return Whole(combineAny(replies))
 	}
 	if fault := combineErrors(replies); fault != nil {
-		return fault
-	}
-	if len(replies) == 1 {
-		return replies[0].Bytes
+		return Whole(fault)
 	}
 	switch fold := folds[row.Response]; {
+	case len(replies) == 1, fold == nil && row.Response == command.AllSucceeded:
+		return Reply{pieces: replies[:1]}
 	case fold != nil:
-		return combineNumbers(row, replies, fold)
-	case row.Response == command.AllSucceeded:
-		return replies[0].Bytes
+		return Whole(combineNumbers(row, replies, fold))
 	}
 	return concatenate(row, proto, replies)
+}
+
+// Reply is one reply that may be in several pieces of memory.
+type Reply struct{ pieces []NodeReply }
+
+// Whole is a reply in one piece.
+func Whole(reply []byte) Reply { return Reply{pieces: []NodeReply{{Bytes: reply}}} }
+
+// Bytes returns the reply in one piece.
+func (r Reply) Bytes() []byte {
+	if len(r.pieces) == 1 {
+		return r.pieces[0].Bytes
+	}
+	size := 0
+	for _, p := range r.pieces {
+		size += len(p.Bytes)
+	}
+	b := make([]byte, 0, size)
+	for _, p := range r.pieces {
+		b = append(b, p.Bytes...)
+	}
+	return b
 }
 
 // isError reports whether a reply is an error, of RESP2 or a long one of RESP3.
@@ -146,9 +170,9 @@ func appendNumbers(dst []int64, reply []byte) ([]int64, bool) {
 
 // concatenate joins arrays, sets or maps to one of their type. Replies that are
 // none must be equal.
-func concatenate(row *command.Row, proto resp.Proto, replies []NodeReply) []byte {
-	kind, alike, elements, size := byte(0), true, 0, 0
-	bodies := make([][]byte, 0, len(replies))
+func concatenate(row *command.Row, proto resp.Proto, replies []NodeReply) Reply {
+	kind, alike, elements := byte(0), true, 0
+	pieces := make([]NodeReply, 1, 1+len(replies)) // the header comes first
 	for _, r := range replies {
 		alike = alike && bytes.Equal(r.Bytes, replies[0].Bytes)
 		k, n, at, ok := resp.Header(r.Bytes)
@@ -158,28 +182,25 @@ func concatenate(row *command.Row, proto resp.Proto, replies []NodeReply) []byte
 		}
 		kind = k
 		elements += n
-		size += len(r.Bytes) - at
-		bodies = append(bodies, r.Bytes[at:])
+		r.Bytes = r.Bytes[at:]
+		pieces = append(pieces, r)
 	}
-	if len(bodies) < len(replies) {
+	if len(pieces) <= len(replies) {
 		if alike {
-			return replies[0].Bytes
+			return Reply{pieces: replies[:1]}
 		}
-		return unmergeable(row, replies[0])
+		return Whole(unmergeable(row, replies[0]))
 	}
-	b := make([]byte, 0, size+16)
+	header := &pieces[0].Bytes
 	switch kind {
 	case '%':
-		b = resp.AppendMapHeader(b, proto, elements/2)
+		*header = resp.AppendMapHeader(nil, proto, elements/2)
 	case '~':
-		b = resp.AppendSetHeader(b, proto, elements)
+		*header = resp.AppendSetHeader(nil, proto, elements)
 	default:
-		b = resp.AppendArrayHeader(b, elements)
+		*header = resp.AppendArrayHeader(nil, elements)
 	}
-	for _, body := range bodies {
-		b = append(b, body...)
-	}
-	return b
+	return Reply{pieces: pieces}
 }
 
 // unmergeable answers when a node's reply is not of the kind that the command's

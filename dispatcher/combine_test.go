@@ -87,7 +87,7 @@ func FuzzCombine(f *testing.F) {
 		}
 		for policy := command.ResponseDefault; policy < command.ResponseSpecial; policy++ {
 			for _, proto := range []resp.Proto{resp.RESP2, resp.RESP3} {
-				got := Combine(&command.Row{Name: "x", Response: policy}, proto, []NodeReply{{"a:1", a}, {"b:2", b}})
+				got := Combine(&command.Row{Name: "x", Response: policy}, proto, []NodeReply{{Addr: "a:1", Bytes: a}, {Addr: "b:2", Bytes: b}})
 				if n, err := resp.ReplyLen(got); err != nil || n != len(got) || n == 0 {
 					t.Fatalf("%s of %q and %q: %q", policy, a, b, got)
 				}

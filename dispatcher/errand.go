@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
 
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
@@ -33,6 +31,8 @@ type NodeReply struct {
 	Addr string
 	// Bytes is the whole reply as RESP, valid for good.
 	Bytes []byte
+
+	chunk *backend.Chunk // of which Bytes is a part; may be nil
 }
 
 // Errand makes an Errand by the profile that the Pipeline has now. Only the
@@ -86,7 +86,7 @@ func (e *Errand) Ask(ctx context.Context, addr string, args ...[]byte) ([]byte, 
 	if err != nil {
 		return nil, e.explain(err, repeatable(args))
 	}
-	return reply, nil
+	return reply.Bytes, nil
 }
 
 // leg is one question to one node.
@@ -98,7 +98,7 @@ type leg struct {
 }
 
 // ask asks over a leased connection. The error is a *backend.LostError.
-func (e *Errand) ask(ctx context.Context, q leg) ([]byte, error) {
+func (e *Errand) ask(ctx context.Context, q leg) (NodeReply, error) {
 	l := e.d.member(q.addr).node.Lease(q.profile)
 	defer l.Release()
 	l.Keep(e.budget)
@@ -107,15 +107,11 @@ func (e *Errand) ask(ctx context.Context, q leg) ([]byte, error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, backend.ErrTimeout)
 		defer cancel()
 	}
-	do := l.Do
-	if q.asking {
-		do = l.DoAsking
-	}
-	reply, err := do(ctx, q.wire)
+	reply, chunk, err := l.Ask(ctx, backend.Task{Wire: q.wire, Asking: q.asking})
 	if err != nil && errors.Is(context.Cause(ctx), backend.ErrTimeout) {
-		return nil, &backend.LostError{Addr: q.addr, Sent: true, Err: backend.ErrTimeout}
+		err = &backend.LostError{Addr: q.addr, Sent: true, Err: backend.ErrTimeout}
 	}
-	return reply, err
+	return NodeReply{Addr: q.addr, Bytes: reply, chunk: chunk}, err
 }
 
 // explain makes the client's error of one of ask's.
@@ -164,134 +160,4 @@ func (e *Errand) safe(args [][]byte) bool {
 	}
 	row, err := command.Builtin().Lookup(args)
 	return err == nil && e.d.cfg.RetryIdempotent && row.Idempotent(args)
-}
-
-// attempts is one question's budget of redirects and time.
-type attempts struct {
-	e        *Errand
-	count    int   // troubles so far
-	hops     int   // redirects among them
-	deadline int64 // by backend.Now; 0 before the first trouble
-}
-
-// again waits until the question may be sent again after trouble b; false if
-// the budget is spent or ctx has ended.
-func (a *attempts) again(ctx context.Context, b bounce) bool {
-	now := backend.Now()
-	cfg := &a.e.d.cfg
-	if a.deadline == 0 {
-		a.deadline = now + int64(cfg.RedirectTimeout)
-	}
-	a.count++
-	a.e.d.stats.Bounces[b].Add(1)
-	if b == bounceMoved || b == bounceAsk {
-		a.hops++
-	}
-	if now >= a.deadline || a.hops > max(cfg.MaxRedirects, 0) {
-		return false
-	}
-	if wait := min(waitAfter(b, a.count), time.Duration(a.deadline-now)); wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		select {
-		case <-ctx.Done():
-			return false
-		case <-timer.C:
-		}
-	}
-	a.e.d.stats.Retries.Add(1)
-	return ctx.Err() == nil
-}
-
-// AskSlot asks the node that owns slot, or with readOnly one that the read
-// preference allows, and follows redirects, failovers and lost connections within
-// the budget that requests have. The reply may be an error reply, also one of
-// those when the budget is spent.
-func (e *Errand) AskSlot(ctx context.Context, slot uint16, readOnly bool, args ...[]byte) ([]byte, error) {
-	q := leg{wire: resp.AppendCommandBytes(nil, args)}
-	budget := attempts{e: e}
-	for target, asking := "", false; ; {
-		q.addr, q.profile, q.asking = target, e.profile, asking
-		if target == "" {
-			q.addr, q.profile = e.route(slot, readOnly && budget.hops == 0)
-		}
-		if q.addr == "" {
-			if !budget.again(ctx, bounceDown) {
-				return nil, &failure{text: errNotServed}
-			}
-			continue
-		}
-		reply, err := e.ask(ctx, q)
-		if err != nil {
-			if target, asking = "", false; e.lost(ctx, err, args) && budget.again(ctx, bounceLost) {
-				continue
-			}
-			return nil, e.explain(err, e.safe(args))
-		}
-		b := classify(reply)
-		if b == bounceNone {
-			return reply, nil
-		}
-		ok := true
-		if target, asking, ok = e.redirected(slot, b, reply, q); !ok || !budget.again(ctx, b) {
-			return reply, nil
-		}
-	}
-}
-
-// route returns the node for a slot and the profile to ask it by; "" if there
-// is none at the moment.
-func (e *Errand) route(slot uint16, readOnly bool) (string, backend.ProfileHandle) {
-	sh := e.d.routes.Load().shard(slot)
-	if sh == nil || sh.primary == nil {
-		return "", e.profile
-	}
-	if readOnly && e.d.cfg.ReadPrefer != PreferPrimary && !e.d.moving.is(slot) {
-		if m := e.d.reader(sh, e.seed); m != sh.primary {
-			return m.node.Addr, e.readProfile
-		}
-	}
-	if sh.primary.unhealthy.Load() {
-		return "", e.profile
-	}
-	return sh.primary.node.Addr, e.profile
-}
-
-// lost tells the topology of a lost connection and reports whether the question
-// may be sent again.
-func (e *Errand) lost(ctx context.Context, err error, args [][]byte) bool {
-	lost := (*backend.LostError)(nil)
-	refused := (*backend.HandshakeError)(nil)
-	if ctx.Err() != nil || !errors.As(err, &lost) || errors.As(err, &refused) ||
-		errors.Is(err, backend.ErrTooLong) || errors.Is(err, backend.ErrTimeout) {
-		return false
-	}
-	e.d.topology.Refresh("connection lost")
-	return !lost.Sent || e.safe(args)
-}
-
-// redirected acts on a node's error b and returns where to ask next: a node, or
-// "" for the one that the routes say.
-func (e *Errand) redirected(slot uint16, b bounce, reply []byte, q leg) (target string, asking, ok bool) {
-	switch b {
-	case bounceMoved, bounceAsk:
-		of, addr, ok := parseRedirect(strings.TrimSpace(string(reply[1:])), q.addr)
-		if !ok {
-			return "", false, false
-		}
-		if b == bounceAsk {
-			e.d.moving.note(slot)
-			return addr, true, true
-		}
-		e.d.topology.Moved(of, addr)
-		if of == slot {
-			addr = ""
-		}
-		return addr, false, true
-	case bounceTryAgain:
-		e.d.moving.note(slot)
-		return q.addr, q.asking, true
-	}
-	e.d.topology.Refresh(bounceNames[b])
-	return "", false, true
 }

@@ -72,8 +72,8 @@ type round struct {
 type seat struct {
 	shard   Shard
 	replica bool
-	addr    string // who is asked, or was
-	reply   []byte // nil: there is no such node any more
+	addr    string    // who is asked
+	reply   NodeReply // of nobody: there is no such node any more
 }
 
 func (r *round) askBeside(ctx context.Context, s *seat) {
@@ -85,16 +85,14 @@ func (r *round) askBeside(ctx context.Context, s *seat) {
 func (r *round) ask(ctx context.Context, s *seat) {
 	budget := attempts{e: r.e}
 	for {
-		present := r.seek(s)
-		if !present {
+		if present, err := r.seek(s); !present {
 			return
-		}
-		if s.addr == "" {
-			if !budget.again(ctx, bounceDown) {
-				r.fail(&failure{text: errNotServed})
-				return
+		} else if err != nil {
+			if budget.again(ctx, bounceDown) {
+				continue
 			}
-			continue
+			r.fail(err)
+			return
 		}
 		reply, err := r.e.ask(ctx, leg{addr: s.addr, profile: r.e.profile, wire: r.wire})
 		if err != nil {
@@ -104,13 +102,13 @@ func (r *round) ask(ctx context.Context, s *seat) {
 			r.fail(r.e.explain(err, r.e.safe(r.args)))
 			return
 		}
-		b := classify(reply)
+		b := classify(reply.Bytes)
 		if b != bounceNone {
 			r.e.d.topology.Refresh(bounceNames[b])
 			if budget.again(ctx, b) {
 				continue
 			}
-			r.fail(nodeFailure(s.addr, reply))
+			r.fail(nodeFailure(s.addr, reply.Bytes))
 			return
 		}
 		s.reply = reply
@@ -118,22 +116,19 @@ func (r *round) ask(ctx context.Context, s *seat) {
 	}
 }
 
-// seek finds out whom to ask for the seat now: s.addr, "" if nobody at the
-// moment. It is false if the seat's node has left.
-func (r *round) seek(s *seat) bool {
-	rt := r.e.d.routes.Load()
+// seek finds out whom to ask for the seat now: s.addr, or err if there is nobody
+// at the moment. present is false if the seat's node has left.
+func (r *round) seek(s *seat) (present bool, err error) {
+	t := r.e.d.routes.Load().table
 	if s.replica {
-		n := rt.table.NodeAt(s.addr)
-		return n != nil && n.Healthy
+		n := t.NodeAt(s.addr)
+		return n != nil && n.Healthy, nil
 	}
 	if s.shard.Slots == 0 {
-		return rt.table.NodeAt(s.addr) != nil
+		return t.NodeAt(s.addr) != nil, nil
 	}
-	s.addr = ""
-	if sh := rt.shard(s.shard.Lowest); sh != nil && sh.primary != nil && !sh.primary.unhealthy.Load() {
-		s.addr = sh.primary.node.Addr
-	}
-	return true
+	s.addr, _, err = r.e.route(s.shard.Lowest, false)
+	return true, err
 }
 
 // fail ends the round with an error. What the others are doing does not matter
@@ -158,9 +153,9 @@ func (r *round) result() ([]NodeReply, error) {
 	replies := make([]NodeReply, 0, len(r.seats))
 	asked := make(map[string]bool, len(r.seats))
 	for _, s := range r.seats {
-		if s.reply != nil && !asked[s.addr] {
-			asked[s.addr] = true
-			replies = append(replies, NodeReply{Addr: s.addr, Bytes: s.reply})
+		if addr := s.reply.Addr; addr != "" && !asked[addr] {
+			asked[addr] = true
+			replies = append(replies, s.reply)
 		}
 	}
 	if len(replies) == 0 {

@@ -166,10 +166,22 @@ func (p *Pipeline) Reserve(row *command.Row) Place {
 	return Place{r}
 }
 
-// Answer answers a reserved place, once, with reply, which is copied.
-func (p *Pipeline) Answer(at Place, reply []byte) {
+// Answer answers a reserved place, once. It must be the oldest: nothing was
+// under way when it was reserved.
+func (p *Pipeline) Answer(at Place, reply Reply) {
 	p.mu.Lock()
-	p.finishLocked(at.r, reply, nil)
+	r := at.r
+	if r.seq != p.head {
+		panic("dispatcher: a reserved place is answered before its turn")
+	}
+	for i, piece := range reply.pieces {
+		if i == 0 {
+			p.emitLocked(r.row, piece.Bytes, piece.chunk, r.silent)
+		} else if !r.silent && !p.closed {
+			p.gatherLocked(piece.Bytes, piece.chunk)
+		}
+	}
+	p.nextLocked(r)
 	dirty := p.commitLocked()
 	p.mu.Unlock()
 	if dirty {

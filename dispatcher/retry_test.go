@@ -200,7 +200,7 @@ func TestLateOutput(t *testing.T) {
 		if took := time.Since(began); took > 2*lateAfter {
 			t.Errorf("a reply waited for %s", took)
 		}
-		s.pipe.Answer(second, []byte("+2\r\n"))
+		s.pipe.Answer(second, Whole([]byte("+2\r\n")))
 		if got := string(s.take()); got != "+2\r\n" {
 			t.Errorf("%q", got)
 		}

@@ -85,13 +85,19 @@ func (r *rig) lookup(args [][]byte) (*command.Row, error) {
 // newFakeRig is a rig in front of a fake cluster, with the real Watcher and the fake's own commands.
 func newFakeRig(t testing.TB, cfg Config, cluster *redistest.FakeCluster) *rig {
 	t.Helper()
+	return newFakeRigOver(t, cfg, backend.Config{}, cluster)
+}
+
+// newFakeRigOver is newFakeRig with a pool of its own settings.
+func newFakeRigOver(t testing.TB, cfg Config, pool backend.Config, cluster *redistest.FakeCluster) *rig {
+	t.Helper()
 	source := slots.NewCluster(slots.ClusterConfig{Seeds: cluster.Addrs(), ConnectTimeout: patience})
 	t.Cleanup(func() { source.Close() })
 	watcher := slots.NewWatcher(source, time.Second, 20*time.Millisecond)
 	if cfg.RedirectTimeout == 0 {
 		cfg.RedirectTimeout = patience
 	}
-	r := newRig(t, cfg, backend.Config{}, watcher, watcher.Run)
+	r := newRig(t, cfg, pool, watcher, watcher.Run)
 	poll(t, "the topology", func() bool { return r.d.Covered() == slots.NumSlots })
 	reply, err := source.Commands(context.Background())
 	if err != nil {

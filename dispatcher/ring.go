@@ -47,6 +47,12 @@ func (p *Pipeline) finishLocked(r *request, reply []byte, chunk *backend.Chunk) 
 	} else {
 		p.emitLocked(r.row, reply, chunk, r.silent)
 	}
+	p.nextLocked(r)
+}
+
+// nextLocked takes r, whose reply went to the sink, out of the ring, with those
+// behind it whose replies are there.
+func (p *Pipeline) nextLocked(r *request) {
 	p.popLocked(r)
 	for p.head < p.tail {
 		next := p.atLocked(p.head)

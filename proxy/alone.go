@@ -15,11 +15,18 @@ import (
 // uses must have been copied (see cloneArgs). ctx ends when the client hangs up
 // or the server ends.
 func (s *session) alone(row *command.Row, f func(ctx context.Context, e *dispatcher.Errand) []byte) verdict {
+	return s.aloneAtLength(row, func(ctx context.Context, e *dispatcher.Errand) dispatcher.Reply {
+		return dispatcher.Whole(f(ctx, e))
+	})
+}
+
+// aloneAtLength is alone for replies that may be long.
+func (s *session) aloneAtLength(row *command.Row, f func(ctx context.Context, e *dispatcher.Errand) dispatcher.Reply) verdict {
 	if s.pipe.Busy() {
 		return retry
 	}
 	e := s.pipe.Errand()
-	return s.runAside(row, func(ctx context.Context) []byte { return f(ctx, e) }, nil)
+	return s.runAside(row, func(ctx context.Context) dispatcher.Reply { return f(ctx, e) }, nil)
 }
 
 // cloneArgs copies arguments, whose memory is the read buffer's.

@@ -18,8 +18,8 @@ type aside struct {
 	// Set at construction.
 	s     *session
 	place dispatcher.Place
-	work  func(ctx context.Context) []byte // makes the reply
-	after func()                           // called by readLoop before the next command; may be nil
+	work  func(ctx context.Context) dispatcher.Reply
+	after func() // called by readLoop before the next command; may be nil
 
 	answered atomic.Bool
 }
@@ -27,7 +27,7 @@ type aside struct {
 // runAside answers a command with what work returns. The Pipeline must be
 // empty. What work uses of the command must have been copied. Its context ends
 // when the client has hung up or the server ends.
-func (s *session) runAside(row *command.Row, work func(ctx context.Context) []byte, after func()) verdict {
+func (s *session) runAside(row *command.Row, work func(ctx context.Context) dispatcher.Reply, after func()) verdict {
 	a := &aside{s: s, place: s.pipe.Reserve(row), work: work, after: after}
 	s.waiting = a.settle
 	s.srv.ending.Add(1)

@@ -35,7 +35,7 @@ func (s *session) fanOut(row *command.Row, cmd *resp.Command) verdict {
 		return retry
 	}
 	args, proto := cloneArgs(cmd.Args), s.proto()
-	return s.alone(row, func(ctx context.Context, e *dispatcher.Errand) []byte {
+	return s.aloneAtLength(row, func(ctx context.Context, e *dispatcher.Errand) dispatcher.Reply {
 		e.Limit(s.srv.mergedLimit())
 		ask := e.AskShards
 		if row.Request == command.RequestAllNodes {
@@ -43,9 +43,9 @@ func (s *session) fanOut(row *command.Row, cmd *resp.Command) verdict {
 		}
 		replies, err := ask(ctx, args...)
 		if err != nil {
-			return errorReply(err)
+			return dispatcher.Whole(errorReply(err))
 		}
-		return dispatcher.Combine(row, proto, replies)
+		return dispatcher.Merge(row, proto, replies)
 	})
 }
 
@@ -59,11 +59,11 @@ func (s *session) keys(row *command.Row, cmd *resp.Command) verdict {
 		return retry
 	}
 	args, slot := cloneArgs(cmd.Args), s.srv.d.SlotOf(tag)
-	return s.alone(row, func(ctx context.Context, e *dispatcher.Errand) []byte {
+	return s.aloneAtLength(row, func(ctx context.Context, e *dispatcher.Errand) dispatcher.Reply {
 		e.Limit(s.srv.mergedLimit())
-		reply, err := e.AskSlot(ctx, slot, false, args...)
+		reply, err := e.AskSlotAtLength(ctx, slot, false, args...)
 		if err != nil {
-			return errorReply(err)
+			return dispatcher.Whole(errorReply(err))
 		}
 		return reply
 	})

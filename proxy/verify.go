@@ -8,6 +8,7 @@ import (
 
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/dispatcher"
 )
 
 // verification asks a node whether it accepts a profile (AUTH, HELLO with
@@ -22,11 +23,11 @@ type verification struct {
 // verify starts a verification. The Pipeline must be empty.
 func (s *session) verify(row *command.Row, v *verification) verdict {
 	var refused error
-	return s.runAside(row, func(ctx context.Context) []byte {
+	return s.runAside(row, func(ctx context.Context) dispatcher.Reply {
 		if refused = s.srv.verifyProfile(ctx, uint32(s.id), v.ask); refused != nil {
-			return errorReply(refused)
+			return dispatcher.Whole(errorReply(refused))
 		}
-		return v.reply
+		return dispatcher.Whole(v.reply)
 	}, func() {
 		if refused == nil {
 			s.profile = v.profile

@@ -1,0 +1,408 @@
+package dispatcher
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/internal/redistest"
+	"redis-cluster-proxy/resp"
+	"redis-cluster-proxy/slots"
+)
+
+// words makes the arguments of a command.
+func words(line string) (args [][]byte) {
+	for _, w := range strings.Fields(line) {
+		args = append(args, []byte(w))
+	}
+	return args
+}
+
+// launchFake starts a fake cluster for the length of the test.
+func launchFake(t *testing.T, cfg redistest.Config) *redistest.FakeCluster {
+	t.Helper()
+	c, err := redistest.LaunchFakeCluster(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// first intercepts the first times requests named name.
+func first(times int, name string, v redistest.Verdict) func(redistest.Request) redistest.Verdict {
+	var seen atomic.Int32
+	return func(r redistest.Request) redistest.Verdict {
+		if strings.EqualFold(r.Args[0], name) && int(seen.Add(1)) <= times {
+			return v
+		}
+		return redistest.Verdict{}
+	}
+}
+
+// slotOf is where the key of these tests is.
+var slotOf = slots.Hash([]byte("key"))
+
+func TestErrandAskSlot(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		trouble func(c *redistest.FakeCluster, owner, other *redistest.FakeNode)
+		ask     string
+		want    string
+	}{
+		{"nothing", func(*redistest.FakeCluster, *redistest.FakeNode, *redistest.FakeNode) {}, "GET key", "$5\r\nvalue\r\n"},
+		{"moved", func(c *redistest.FakeCluster, _, other *redistest.FakeNode) { c.MoveSlot(slotOf, other, func() {}) }, "GET key", "$5\r\nvalue\r\n"},
+		{"ask", func(c *redistest.FakeCluster, _, other *redistest.FakeNode) {
+			c.BeginMigrate(slotOf, other)
+			c.MigrateKeys(slotOf, 10)
+		}, "GET key", "$5\r\nvalue\r\n"},
+		{"tryagain", func(_ *redistest.FakeCluster, owner, _ *redistest.FakeNode) {
+			owner.FailNext(3, redistest.ErrorTryAgain)
+		}, "GET key", "$5\r\nvalue\r\n"},
+		{"loading", func(_ *redistest.FakeCluster, owner, _ *redistest.FakeNode) {
+			owner.FailNext(3, redistest.ErrorLoading)
+		}, "SET key new", "+OK\r\n"},
+		{"clusterdown", func(_ *redistest.FakeCluster, owner, _ *redistest.FakeNode) {
+			owner.FailNext(3, redistest.ErrorClusterDown)
+		}, "SET key new", "+OK\r\n"},
+		{"read lost", func(_ *redistest.FakeCluster, owner, _ *redistest.FakeNode) {
+			owner.Intercept(first(2, "get", redistest.Verdict{CutAfter: true}))
+		}, "GET key", "$5\r\nvalue\r\n"},
+		{"moved to nowhere", func(_ *redistest.FakeCluster, owner, _ *redistest.FakeNode) {
+			owner.Intercept(first(1, "get", redistest.Verdict{Error: "MOVED x y"}))
+		}, "GET key", "-MOVED x y\r\n"},
+		{"of the client", func(*redistest.FakeCluster, *redistest.FakeNode, *redistest.FakeNode) {}, "INCR key", "-ERR value is not an integer or out of range\r\n"},
+		{"failover", func(c *redistest.FakeCluster, owner, _ *redistest.FakeNode) {
+			owner.Kill()
+			c.Failover(c.ReplicasOf(owner)[0])
+		}, "SET key new", "+OK\r\n"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := launchFake(t, redistest.Config{Replicas: 1})
+			owner := c.OwnerOf(slotOf)
+			owner.Put("key", "value")
+			r := newFakeRig(t, Config{}, c)
+			other := c.Primaries()[0]
+			if other == owner {
+				other = c.Primaries()[1]
+			}
+			tc.trouble(c, owner, other)
+			reply, err := r.d.NewErrand(backend.Profile{}).AskSlot(t.Context(), slotOf, strings.HasPrefix(tc.ask, "GET"), words(tc.ask)...)
+			if err != nil || string(reply) != tc.want {
+				t.Errorf("%q, %v; want %q", reply, err, tc.want)
+			}
+		})
+	}
+}
+
+// TestErrandBudget: past it, the last error is the answer; a write that may have been executed is never sent again.
+func TestErrandBudget(t *testing.T) {
+	c := launchFake(t, redistest.Config{})
+	owner := c.OwnerOf(slotOf)
+	r := newFakeRig(t, Config{RedirectTimeout: 20 * time.Millisecond, MaxRedirects: 3}, c)
+	e := r.d.NewErrand(backend.Profile{})
+	owner.Intercept(first(1<<20, "get", redistest.Verdict{Error: redistest.ErrorLoading}))
+	if reply, err := e.AskSlot(t.Context(), slotOf, true, words("GET key")...); err != nil || string(reply) != "-"+redistest.ErrorLoading+"\r\n" {
+		t.Errorf("loading for ever: %q, %v", reply, err)
+	}
+	moved := redistest.Verdict{Error: fmt.Sprintf("MOVED %d %s", slotOf, owner.Addr)}
+	owner.Intercept(first(1<<20, "get", moved))
+	if reply, err := e.AskSlot(t.Context(), slotOf, true, words("GET key")...); err != nil || string(reply) != "-"+moved.Error+"\r\n" {
+		t.Errorf("moved for ever: %q, %v", reply, err)
+	}
+	owner.Intercept(first(1, "incr", redistest.Verdict{CutAfter: true}))
+	_, err := e.AskSlot(t.Context(), slotOf, false, words("INCR {key}n")...)
+	if err == nil || !strings.HasPrefix(err.Error(), "UNKNOWNRESULT connection to "+owner.Addr+" lost") {
+		t.Errorf("a lost write: %v", err)
+	}
+	if n := owner.Executed("incr"); n != 1 {
+		t.Errorf("INCR was executed %d times", n)
+	}
+	owner.Kill()
+	_, err = e.AskSlot(t.Context(), slotOf, true, words("GET key")...)
+	if err == nil || !strings.HasPrefix(err.Error(), "CLUSTERDOWN node "+owner.Addr) {
+		t.Errorf("a dead node: %v", err)
+	}
+}
+
+func (r NodeReply) String() string { return r.Addr + " " + string(r.Bytes) }
+
+// sumOf adds the integers of replies up.
+func sumOf(t *testing.T, replies []NodeReply) (sum int) {
+	t.Helper()
+	for _, r := range replies {
+		var n int
+		if _, err := fmt.Sscanf(string(r.Bytes), ":%d\r\n", &n); err != nil {
+			t.Errorf("%s: %q", r.Addr, r.Bytes)
+		}
+		sum += n
+	}
+	return sum
+}
+
+// TestErrandAskShards counts the keys of a cluster that has trouble of many kinds: never one too few or too many.
+func TestErrandAskShards(t *testing.T) {
+	for name, trouble := range map[string]func(c *redistest.FakeCluster){
+		"nothing": func(*redistest.FakeCluster) {},
+		"loading": func(c *redistest.FakeCluster) {
+			c.Node(1).Intercept(first(3, "dbsize", redistest.Verdict{Error: redistest.ErrorLoading}))
+		},
+		"clusterdown": func(c *redistest.FakeCluster) {
+			for _, n := range c.Nodes() {
+				n.Intercept(first(2, "dbsize", redistest.Verdict{Error: redistest.ErrorClusterDown}))
+			}
+		},
+		"lost before": func(c *redistest.FakeCluster) {
+			c.Node(2).Intercept(first(2, "dbsize", redistest.Verdict{CutBefore: true}))
+		},
+		"lost after": func(c *redistest.FakeCluster) {
+			c.Node(0).Intercept(first(2, "dbsize", redistest.Verdict{CutAfter: true}))
+		},
+		"lost in the middle of the reply": func(c *redistest.FakeCluster) { c.Node(0).CutAfterReplyBytes(2) },
+		"dead, its replica promoted": func(c *redistest.FakeCluster) {
+			c.Node(1).Kill()
+			c.Failover(c.ReplicasOf(c.Node(1))[0])
+		},
+		"dead, its replica promoted meanwhile": func(c *redistest.FakeCluster) {
+			n, replica := c.Node(1), c.ReplicasOf(c.Node(1))[0]
+			n.Intercept(func(r redistest.Request) redistest.Verdict {
+				if strings.EqualFold(r.Args[0], "dbsize") {
+					go n.Kill() // it waits for this connection
+					c.Failover(replica)
+					return redistest.Verdict{CutAfter: true}
+				}
+				return redistest.Verdict{}
+			})
+		},
+		"redirected to its replica": func(c *redistest.FakeCluster) {
+			// One slot is known to be elsewhere already, as a MOVED tells.
+			c.Failover(c.ReplicasOf(c.Node(2))[0])
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := launchFake(t, redistest.Config{Replicas: 1})
+			const keys = 60
+			for i := range keys {
+				key := fmt.Sprint(i)
+				owner := c.OwnerOf(slots.Hash([]byte(key)))
+				owner.Put(key, "v")
+				c.ReplicasOf(owner)[0].Put(key, "v")
+			}
+			r := newFakeRig(t, Config{}, c)
+			trouble(c)
+			e := r.d.NewErrand(backend.Profile{})
+			replies, err := e.AskShards(t.Context(), words("DBSIZE")...)
+			if err != nil || len(replies) != 3 || sumOf(t, replies) != keys {
+				t.Errorf("%q, %v", replies, err)
+			}
+			var order []string
+			for _, sh := range e.Shards() {
+				order = append(order, sh.Primary)
+			}
+			for i, reply := range replies {
+				if len(order) == 3 && reply.Addr != order[i] && name != "redirected to its replica" {
+					t.Errorf("reply %d is of %s, the shards' primaries are %q", i, reply.Addr, order)
+				}
+			}
+		})
+	}
+}
+
+// TestErrandShardFails: a shard without a reply is an error of the whole that names it.
+func TestErrandShardFails(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		ask     string
+		trouble func(n *redistest.FakeNode)
+		want    string // %s is the node
+	}{
+		{"dead", "DBSIZE", func(n *redistest.FakeNode) { n.Kill() }, "CLUSTERDOWN node %s "},
+		{"loading", "DBSIZE", func(n *redistest.FakeNode) {
+			n.Intercept(first(1<<20, "dbsize", redistest.Verdict{Error: redistest.ErrorLoading}))
+		}, "LOADING node %s: Redis is loading the dataset in memory"},
+		{"a write lost", "FLUSHALL", func(n *redistest.FakeNode) {
+			n.Intercept(first(1, "flushall", redistest.Verdict{CutAfter: true}))
+		}, "UNKNOWNRESULT connection to %s lost after the command was sent; it may have been executed"},
+		{"too long", "KEYS *", func(n *redistest.FakeNode) { n.Put(strings.Repeat("k", 5000), "v") },
+			"ERR the reply is longer than this proxy may keep (-max-merged-bytes); the rest was not read"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := launchFake(t, redistest.Config{})
+			r := newFakeRig(t, Config{RedirectTimeout: 30 * time.Millisecond}, c)
+			bad := c.Node(1)
+			tc.trouble(bad)
+			e := r.d.NewErrand(backend.Profile{})
+			e.Limit(4000)
+			replies, err := e.AskShards(t.Context(), words(tc.ask)...)
+			want := tc.want
+			if strings.Contains(want, "%s") {
+				want = fmt.Sprintf(want, bad.Addr)
+			}
+			if err == nil || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("%q, %v; want %s", replies, err, want)
+			}
+			if n := bad.Executed("flushall"); n > 1 {
+				t.Errorf("FLUSHALL was executed %d times", n)
+			}
+		})
+	}
+}
+
+// TestErrandAskNodes asks replicas, too, but not those that the cluster gave up.
+func TestErrandAskNodes(t *testing.T) {
+	c := launchFake(t, redistest.Config{Replicas: 1})
+	r := newFakeRig(t, Config{}, c)
+	e := r.d.NewErrand(backend.Profile{})
+	replies, err := e.AskNodes(t.Context(), words("CONFIG GET maxclients")...)
+	if err != nil || len(replies) != 6 {
+		t.Fatalf("%q, %v", replies, err)
+	}
+	var addrs []string
+	for _, reply := range replies {
+		addrs = append(addrs, reply.Addr)
+	}
+	for i, sh := range e.Shards() {
+		if len(sh.Replicas) != 1 || addrs[2*i] != sh.Primary || addrs[2*i+1] != sh.Replicas[0] {
+			t.Errorf("shard %d is %+v, replies came from %q", i, sh, addrs)
+		}
+	}
+	dead := c.ReplicasOf(c.Node(0))[0]
+	dead.Kill()
+	replies, err = e.AskNodes(t.Context(), words("CONFIG GET maxclients")...)
+	if err != nil || len(replies) != 5 || slices.ContainsFunc(replies, func(n NodeReply) bool { return n.Addr == dead.Addr }) {
+		t.Errorf("%d replies, %v", len(replies), err)
+	}
+}
+
+// TestErrandEndsWithItsContext: whoever asked is gone, so nothing is waited for.
+func TestErrandEndsWithItsContext(t *testing.T) {
+	c := launchFake(t, redistest.Config{})
+	r := newFakeRig(t, Config{}, c)
+	e := r.d.NewErrand(backend.Profile{})
+	for name, hang := range map[string]func(n *redistest.FakeNode){
+		"no reply": (*redistest.FakeNode).HoldReplies,
+		"loading": func(n *redistest.FakeNode) {
+			n.Intercept(first(1<<20, "dbsize", redistest.Verdict{Error: redistest.ErrorLoading}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := c.Node(2)
+			hang(n)
+			defer n.ReleaseReplies()
+			defer n.Intercept(nil)
+			ctx, cancel := context.WithCancel(t.Context())
+			var asking sync.WaitGroup
+			asking.Go(func() {
+				_, err := e.AskShards(ctx, words("DBSIZE")...)
+				if err == nil {
+					t.Error("an answer came from nowhere")
+				}
+			})
+			before := r.d.stats.Retries.Load()
+			poll(t, "the question", func() bool { return n.Executed("dbsize") > 0 || r.d.stats.Retries.Load() > before })
+			cancel()
+			asking.Wait()
+		})
+	}
+}
+
+// TestErrandTimesOut like any request.
+func TestErrandTimesOut(t *testing.T) {
+	c := launchFake(t, redistest.Config{})
+	r := newFakeRigOver(t, Config{}, backend.Config{RequestTimeout: 10 * time.Millisecond}, c)
+	c.Node(1).HoldReplies()
+	defer c.Node(1).ReleaseReplies()
+	e := r.d.NewErrand(backend.Profile{})
+	if _, err := e.AskShards(t.Context(), words("DBSIZE")...); err == nil || err.Error() != "ERR no reply from "+c.Node(1).Addr+" in time" {
+		t.Error(err)
+	}
+	_, err := e.Ask(t.Context(), c.Node(1).Addr, words("FLUSHALL")...)
+	if err == nil || !strings.HasPrefix(err.Error(), "UNKNOWNRESULT no reply from "+c.Node(1).Addr) || !errors.Is(err, backend.ErrTimeout) {
+		t.Error(err)
+	}
+}
+
+// TestErrandUsesItsConnectionsAgain: on the common path nothing is connected.
+func TestErrandUsesItsConnectionsAgain(t *testing.T) {
+	c := launchFake(t, redistest.Config{})
+	r := newFakeRigOver(t, Config{}, backend.Config{IdleLeases: 1}, c)
+	e := r.d.NewErrand(backend.Profile{})
+	for range 20 {
+		if _, err := e.AskShards(t.Context(), words("DBSIZE")...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range c.Primaries() {
+		if s := r.pool.Node(n.Addr).Stats(); s.Connects != 1 || s.Node.Count() != 20 {
+			t.Errorf("%s: %d connections for %d replies", n.Addr, s.Connects, s.Node.Count())
+		}
+	}
+}
+
+// TestErrandHasItsUser: a refusal of the session's user is the answer.
+func TestErrandHasItsUser(t *testing.T) {
+	c := launchFake(t, redistest.Config{})
+	r := newFakeRig(t, Config{}, c)
+	_, err := r.d.NewErrand(backend.Profile{User: "nobody", Password: "x"}).AskShards(t.Context(), words("DBSIZE")...)
+	if err == nil || !strings.HasPrefix(err.Error(), "WRONGPASS ") {
+		t.Error(err)
+	}
+}
+
+func TestShards(t *testing.T) {
+	chart := newChart(func(string) {})
+	table := slots.NewTable(slots.Hash)
+	node := func(addr string, healthy bool) *slots.Node {
+		return &slots.Node{ID: "id of " + addr, Addr: addr, Healthy: healthy}
+	}
+	table.Shards = []*slots.Shard{
+		{Primary: node("empty:1", true)},
+		{Primary: node("late:1", true), Replicas: []*slots.Node{node("late:2", true), node("late:3", false)}},
+		{Primary: node("early:1", false)},
+		{},
+		{},
+	}
+	table.Slot[7], table.Slot[9], table.Slot[3], table.Slot[16000] = 1, 1, 2, 4
+	chart.publish(table)
+	pool := backend.NewPool(backend.Config{})
+	defer pool.Close()
+	got := New(Config{}, pool, chart).Shards()
+	want := []Shard{
+		{Primary: "early:1", ID: "id of early:1", Slots: 1, Lowest: 3},
+		{Primary: "late:1", ID: "id of late:1", Slots: 2, Lowest: 7, Replicas: []string{"late:2"}},
+		{Slots: 1, Lowest: 16000},
+		{Primary: "empty:1", ID: "id of empty:1"},
+	}
+	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// TestErrandReplyIsForGood: replies of several questions do not share memory.
+func TestErrandReplyIsForGood(t *testing.T) {
+	c := launchFake(t, redistest.Config{})
+	r := newFakeRigOver(t, Config{}, backend.Config{IdleLeases: 1}, c)
+	e := r.d.NewErrand(backend.Profile{})
+	var kept [][]byte
+	for i := range 30 {
+		text := bytes.Repeat([]byte{byte('a' + i)}, 1+i*700)
+		reply, err := e.Ask(t.Context(), c.Node(0).Addr, []byte("ECHO"), text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, reply)
+	}
+	for i, reply := range kept {
+		if want := resp.AppendBulk(nil, bytes.Repeat([]byte{byte('a' + i)}, 1+i*700)); !bytes.Equal(reply, want) {
+			t.Fatalf("reply %d has changed", i)
+		}
+	}
+}
