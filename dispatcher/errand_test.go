@@ -26,17 +26,6 @@ func words(line string) (args [][]byte) {
 	return args
 }
 
-// launchFake starts a fake cluster for the length of the test.
-func launchFake(t *testing.T, cfg redistest.Config) *redistest.FakeCluster {
-	t.Helper()
-	c, err := redistest.LaunchFakeCluster(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
-}
-
 // first intercepts the first times requests named name.
 func first(times int, name string, v redistest.Verdict) func(redistest.Request) redistest.Verdict {
 	var seen atomic.Int32
@@ -86,7 +75,7 @@ func TestErrandAskSlot(t *testing.T) {
 		}, "SET key new", "+OK\r\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c := launchFake(t, redistest.Config{Replicas: 1})
+			c := redistest.StartFakeCluster(t)
 			owner := c.OwnerOf(slotOf)
 			owner.Put("key", "value")
 			r := newFakeRig(t, Config{}, c)
@@ -105,7 +94,7 @@ func TestErrandAskSlot(t *testing.T) {
 
 // TestErrandBudget: past it, the last error is the answer; a write that may have been executed is never sent again.
 func TestErrandBudget(t *testing.T) {
-	c := launchFake(t, redistest.Config{})
+	c := redistest.StartFakeCluster(t)
 	owner := c.OwnerOf(slotOf)
 	r := newFakeRig(t, Config{RedirectTimeout: 20 * time.Millisecond, MaxRedirects: 3}, c)
 	e := r.d.NewErrand(backend.Profile{})
@@ -188,7 +177,7 @@ func TestErrandAskShards(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := launchFake(t, redistest.Config{Replicas: 1})
+			c := redistest.StartFakeCluster(t)
 			const keys = 60
 			for i := range keys {
 				key := fmt.Sprint(i)
@@ -235,7 +224,7 @@ func TestErrandShardFails(t *testing.T) {
 			"ERR the reply is longer than this proxy may keep (-max-merged-bytes); the rest was not read"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c := launchFake(t, redistest.Config{})
+			c := redistest.StartFakeCluster(t)
 			r := newFakeRig(t, Config{RedirectTimeout: 30 * time.Millisecond}, c)
 			bad := c.Node(1)
 			tc.trouble(bad)
@@ -258,7 +247,7 @@ func TestErrandShardFails(t *testing.T) {
 
 // TestErrandAskNodes asks replicas, too, but not those that the cluster gave up.
 func TestErrandAskNodes(t *testing.T) {
-	c := launchFake(t, redistest.Config{Replicas: 1})
+	c := redistest.StartFakeCluster(t)
 	r := newFakeRig(t, Config{}, c)
 	e := r.d.NewErrand(backend.Profile{})
 	replies, err := e.AskNodes(t.Context(), words("CONFIG GET maxclients")...)
@@ -284,7 +273,7 @@ func TestErrandAskNodes(t *testing.T) {
 
 // TestErrandEndsWithItsContext: whoever asked is gone, so nothing is waited for.
 func TestErrandEndsWithItsContext(t *testing.T) {
-	c := launchFake(t, redistest.Config{})
+	c := redistest.StartFakeCluster(t)
 	r := newFakeRig(t, Config{}, c)
 	e := r.d.NewErrand(backend.Profile{})
 	for name, hang := range map[string]func(n *redistest.FakeNode){
@@ -316,7 +305,7 @@ func TestErrandEndsWithItsContext(t *testing.T) {
 
 // TestErrandTimesOut like any request.
 func TestErrandTimesOut(t *testing.T) {
-	c := launchFake(t, redistest.Config{})
+	c := redistest.StartFakeCluster(t)
 	r := newFakeRigOver(t, Config{}, backend.Config{RequestTimeout: 10 * time.Millisecond}, c)
 	c.Node(1).HoldReplies()
 	defer c.Node(1).ReleaseReplies()
@@ -332,7 +321,7 @@ func TestErrandTimesOut(t *testing.T) {
 
 // TestErrandUsesItsConnectionsAgain: on the common path nothing is connected.
 func TestErrandUsesItsConnectionsAgain(t *testing.T) {
-	c := launchFake(t, redistest.Config{})
+	c := redistest.StartFakeCluster(t)
 	r := newFakeRigOver(t, Config{}, backend.Config{IdleLeases: 1}, c)
 	e := r.d.NewErrand(backend.Profile{})
 	for range 20 {
@@ -349,7 +338,7 @@ func TestErrandUsesItsConnectionsAgain(t *testing.T) {
 
 // TestErrandHasItsUser: a refusal of the session's user is the answer.
 func TestErrandHasItsUser(t *testing.T) {
-	c := launchFake(t, redistest.Config{})
+	c := redistest.StartFakeCluster(t)
 	r := newFakeRig(t, Config{}, c)
 	_, err := r.d.NewErrand(backend.Profile{User: "nobody", Password: "x"}).AskShards(t.Context(), words("DBSIZE")...)
 	if err == nil || !strings.HasPrefix(err.Error(), "WRONGPASS ") {
@@ -388,7 +377,7 @@ func TestShards(t *testing.T) {
 
 // TestErrandReplyIsForGood: replies of several questions do not share memory.
 func TestErrandReplyIsForGood(t *testing.T) {
-	c := launchFake(t, redistest.Config{})
+	c := redistest.StartFakeCluster(t)
 	r := newFakeRigOver(t, Config{}, backend.Config{IdleLeases: 1}, c)
 	e := r.d.NewErrand(backend.Profile{})
 	var kept [][]byte

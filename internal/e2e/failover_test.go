@@ -68,6 +68,16 @@ func readRound(c *proxytest.Client, session, round int) error {
 	return err
 }
 
+// sizeRound is a round of a load that asks all primaries. A primary that is lost makes it wait, and is never left out
+// of the sum: there are 60 keys at least.
+func sizeRound(c *proxytest.Client, _, _ int) error {
+	v, err := c.Do("DBSIZE")
+	if err == nil && (v.Kind != ':' || v.Int < 60) {
+		err = fmt.Errorf("DBSIZE: %+v", v)
+	}
+	return err
+}
+
 // lost returns, by session, which acknowledged writes cannot be read any more.
 func (lg *ledger) lost(t *testing.T, d *proxytest.Dialog) (lost [][]ack) {
 	t.Helper()
@@ -119,6 +129,7 @@ func failOver(t *testing.T, breakIt, mendIt func(*redistest.Node) error) {
 		startLoad(t, p.Addr, writers, once.write),
 		startLoad(t, insistent.Addr, writers, again.write),
 		startLoad(t, p.Addr, readers, readRound),
+		startLoad(t, p.Addr, 1, sizeRound),
 	}
 	passAll(loads, 50)
 	victim := c.Primaries()[0]
