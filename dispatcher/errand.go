@@ -149,8 +149,14 @@ func repeatable(args [][]byte) bool {
 	if err != nil {
 		return false
 	}
+	return row.ReadOnly() || aboutServer(row)
+}
+
+// aboutServer reports whether a command is about a server and not about keys,
+// so that doing it twice does no harm.
+func aboutServer(row *command.Row) bool {
 	const changes = command.FlagWrite | command.FlagMayReplicate | command.FlagModule
-	return row.ReadOnly() || !row.MayWrite() && !row.HasKeys() && row.Flags&changes == 0
+	return !row.MayWrite() && !row.HasKeys() && row.Flags&changes == 0
 }
 
 // safe is repeatable, and true for what the settings allow to be repeated.

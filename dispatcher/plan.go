@@ -123,7 +123,11 @@ func (p *Pipeline) prepare(pt *part, args [][]byte) {
 	pt.slot = noSlot
 	pt.task.Start = p.arrived
 	pt.readOnly = r.row.ReadOnly()
-	if p.d.cfg.RetryIdempotent && !pt.readOnly {
+	switch {
+	case pt.readOnly:
+	case r.row.KeyArg == 0 && aboutServer(r.row): // COMMAND, which is not flagged readonly
+		pt.idempotent = true
+	case p.d.cfg.RetryIdempotent:
 		pt.idempotent = r.row.Idempotent(args)
 	}
 }

@@ -51,7 +51,7 @@ type part struct {
 	state partState
 
 	readOnly   bool // may be sent twice, and to a replica
-	idempotent bool // a write that may be sent twice
+	idempotent bool // no read, but may be sent twice
 	several    bool // it has more than one key
 
 	lane *backend.TaskRunner // in partFlying

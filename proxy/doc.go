@@ -13,3 +13,5 @@
 //
 // The package routes nothing and knows no node.
 package proxy
+
+//go:generate go run ./gen

@@ -90,6 +90,9 @@ func New(cfg Config, d *dispatcher.Dispatcher, table *command.Table) *Server {
 // Safe at any time.
 func (s *Server) SetTable(t *command.Table) { s.table.Store(t.With(operatorInfos)) }
 
+// Table returns the command table, with the Server's own PROXY.
+func (s *Server) Table() *command.Table { return s.table.Load() }
+
 // SetServerVersion sets the version of Redis that HELLO and INFO tell. Safe at
 // any time.
 func (s *Server) SetServerVersion(v string) { s.serverVersion.Store(&v) }

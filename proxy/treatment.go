@@ -111,7 +111,7 @@ func (t *Treatment) forward(plan dispatcher.Explanation) {
 var mergeWords = map[command.ResponsePolicy]string{
 	command.ResponseDefault: "the elements of all replies",
 	command.OneSucceeded:    "the first reply that is no error",
-	command.AllSucceeded:    "one of the replies, or the error if there is one",
+	command.AllSucceeded:    "one of the replies, or the first error",
 	command.LogicalAnd:      "the logical and",
 	command.LogicalOr:       "the logical or",
 	command.AggMin:          "the least number",

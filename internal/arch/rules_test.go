@@ -35,6 +35,8 @@ var rooms = []room{
 		why: "it decides about requests: it must not know sessions or sockets, so that it can be tested without either"},
 	{dir: "proxy", own: []string{"dispatcher", "backend", "command", "resp", "internal/netio"}, others: []string{glog, prometheus},
 		why: "it is the client's side: where keys live is asked of the dispatcher, never of slots"},
+	{dir: "proxy/gen", own: []string{"proxy", "dispatcher", "backend", "slots", "command"},
+		why: "it makes a page of the documentation at development time, by asking a proxy that has no cluster"},
 	{dir: "admin", others: []string{prometheus},
 		why: "it is given plain functions, so that no room depends on how it is watched; it logs nothing"},
 	{dir: "internal/netio", others: []string{xsys},
@@ -77,7 +79,7 @@ var nameRules = []struct {
 }{
 	{"flag", nil, []string{"cmd/redis-cluster-proxy", "internal/demo", "internal/bench"},
 		"rooms are configured by their Config, so that two of them can live in one process and in one test"},
-	{"os", []string{"Exit"}, []string{"cmd/redis-cluster-proxy", "internal/demo", "internal/bench", "command/gen"},
+	{"os", []string{"Exit"}, []string{"cmd/redis-cluster-proxy", "internal/demo", "internal/bench", "command/gen", "proxy/gen"},
 		"an error is returned: who exits below cmd takes other clients down with him and skips the drain"},
 	{"os", []string{"Getenv", "LookupEnv", "Environ", "ExpandEnv", "Setenv", "Unsetenv", "Clearenv"},
 		[]string{"cmd/redis-cluster-proxy", "internal/demo", "internal/bench"},
