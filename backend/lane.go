@@ -53,6 +53,7 @@ type TaskRunner struct {
 	node    *Node
 	profile Profile
 	tenant  *tenancy // of a leased runner, which ends with its first connection; nil for a lane
+	index   uint32   // among the lanes of the profile
 
 	losses atomic.Uint32 // written under mu
 
@@ -151,6 +152,10 @@ func (r *TaskRunner) appendLocked(t *Task) {
 func (r *TaskRunner) Flush() {
 	r.mu.Lock()
 	if r.flushing || r.waitsLocked() {
+		r.mu.Unlock()
+		return
+	}
+	if r.link.conn.Later() { // where others' tasks are waited for as well
 		r.mu.Unlock()
 		return
 	}

@@ -32,17 +32,17 @@ type link struct {
 }
 
 // serveLoop connects, serves the connection until it ends and fails what is
-// left. It is the runner's only goroutine.
+// left. It is the runner's only goroutine, and short where a Poller drives the
+// connection.
 func (r *TaskRunner) serveLoop() {
-	defer r.node.pool.running.Done()
 	ctx := r.node.pool.ctx
 	if r.tenant != nil {
 		ctx = r.tenant.ctx
-		defer r.node.leases.forget(r)
 	}
 	nc, err := r.node.dial(ctx, r.profile)
 	if err != nil {
 		r.end(nil, err)
+		r.over()
 		return
 	}
 	r.serve(nc)
@@ -51,16 +51,30 @@ func (r *TaskRunner) serveLoop() {
 // serve drives a connection that has shaken hands to its end.
 func (r *TaskRunner) serve(nc net.Conn) {
 	l := &link{runner: r}
-	l.conn = netio.NewConn(nc, l)
+	l.conn = r.node.pool.cfg.Poller.NewConn(nc, l, r.index)
 	r.start(l)
-	err := l.conn.Serve()
+	l.conn.Drive(l.finish)
+}
+
+// finish fails what is left when the connection has ended with err.
+func (l *link) finish(err error) {
+	defer l.runner.over()
 	if l.err != nil {
 		err = l.err
 	}
 	l.conn.Abort()
-	r.end(l, err)
+	l.runner.end(l, err)
 	l.conn.Close()
 	l.in.Release()
+}
+
+// over says that the connection has ended, or could not be made, and that
+// everybody was told.
+func (r *TaskRunner) over() {
+	if r.tenant != nil {
+		r.node.leases.forget(r)
+	}
+	r.node.pool.running.Done()
 }
 
 // start makes l the runner's link and sends what has queued up.
@@ -258,7 +272,10 @@ func (l *link) take(count int) (owed []entry, err error) {
 func (l *link) flush() {
 	r := l.runner
 	r.mu.Lock()
-	conn := r.dueLocked()
+	var conn *netio.Conn
+	if !r.waitsLocked() && !l.conn.Later() {
+		conn = r.queueLocked()
+	}
 	if r.draining && r.queue.size == 0 {
 		l.conn.Abort()
 	}
@@ -267,6 +284,20 @@ func (l *link) flush() {
 		conn.Flush()
 	}
 	l.flushTouched()
+}
+
+// Settle implements netio.Handler.
+func (l *link) Settle() {
+	r := l.runner
+	r.mu.Lock()
+	var conn *netio.Conn
+	if r.link == l {
+		conn = r.dueLocked()
+	}
+	r.mu.Unlock()
+	if conn != nil {
+		conn.Flush()
+	}
 }
 
 // flushTouched flushes those who got replies.

@@ -57,11 +57,12 @@ func TestCutWhileWriting(t *testing.T) {
 	for limit := range len(stream) + 1 {
 		p := NewPool(Config{Lanes: 1})
 		lane := p.lane("severed:1", Profile{})
-		lane.state = stateConnecting // serve is called below
+		lane.state = stateConnecting // what serveLoop does is done below
 		c := newCaller(t)
 		calls := make(c)
 		send(t, lane, calls...)
 		nc := sever(limit)
+		p.running.Add(1)
 		lane.serve(nc)
 		if got := string(nc.taken); got != string(stream[:limit]) {
 			t.Fatalf("after %d bytes: the node got %q", limit, got)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/golang/glog"
+
+	"redis-cluster-proxy/internal/netio"
 )
 
 var aLongTimeAgo = time.Unix(1, 0)
@@ -22,6 +24,9 @@ type Config struct {
 	// Lanes is the number of lanes per node and profile. Zero means half of
 	// GOMAXPROCS, at least one.
 	Lanes int
+	// Poller drives the connections; nil: a goroutine for each does. Whoever
+	// made it closes it after the Pool.
+	Poller *netio.Poller
 	// RequestTimeout fails a task that got no reply for so long; its
 	// connection goes on. Zero means never.
 	RequestTimeout time.Duration
@@ -218,7 +223,7 @@ func (n *Node) addLanes(profile ProfileHandle, seed uint32) *TaskRunner {
 	}
 	s := laneSet{profile: profile, lanes: make([]*TaskRunner, n.pool.cfg.Lanes)}
 	for i := range s.lanes {
-		s.lanes[i] = &TaskRunner{node: n, profile: profile.Value()}
+		s.lanes[i] = &TaskRunner{node: n, profile: profile.Value(), index: uint32(i)}
 		if n.dropped.Load() || n.pool.ctx.Err() != nil {
 			s.lanes[i].state = stateClosed
 		}

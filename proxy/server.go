@@ -13,6 +13,7 @@ import (
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
+	"redis-cluster-proxy/internal/netio"
 )
 
 // Config is a Server's settings.
@@ -40,6 +41,9 @@ type Config struct {
 	// AnnounceAddr is where that node is, host:port; "" means the address that
 	// the client is connected to.
 	AnnounceAddr string
+	// Poller drives the clients' connections; nil: a goroutine for each does.
+	// Whoever made it closes it after Shutdown.
+	Poller *netio.Poller
 	// Version is the proxy's own version, for INFO.
 	Version string
 }
@@ -145,7 +149,6 @@ func (s *Server) acceptLoop(ln net.Listener) error {
 // start makes a session of an accepted connection.
 func (s *Server) start(nc net.Conn, ln net.Listener) {
 	s.accepted.Add(1)
-	sess := newSession(s, nc)
 	s.mu.Lock()
 	full := s.cfg.MaxClients > 0 && len(s.sessions) >= s.cfg.MaxClients
 	if full || s.closing {
@@ -155,10 +158,10 @@ func (s *Server) start(nc net.Conn, ln net.Listener) {
 			_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
 			_, _ = nc.Write([]byte("-ERR max number of clients reached\r\n"))
 		}
-		sess.pipe.Close()
 		_ = nc.Close()
 		return
 	}
+	sess := newSession(s, nc)
 	s.sessions[sess] = struct{}{}
 	s.ending.Add(1)
 	s.mu.Unlock()

@@ -56,7 +56,7 @@ type session struct {
 
 func newSession(srv *Server, nc net.Conn) *session {
 	s := &session{srv: srv, id: srv.lastID.Add(1), born: time.Now()}
-	s.conn = netio.NewConn(nc, s)
+	s.conn = srv.cfg.Poller.NewConn(nc, s, uint32(s.id))
 	s.profile = srv.defaultProfile()
 	s.profile.Proto = resp.RESP2
 	s.pipe = dispatcher.NewPipeline(srv.d, s, uint32(s.id), s.profile)
@@ -77,11 +77,13 @@ func (s *session) setAuthed(ok bool) {
 	}
 }
 
-// readLoop serves the client until it leaves, and then until what is under way
-// is answered and written.
-func (s *session) readLoop() {
+// readLoop serves the client until it leaves.
+func (s *session) readLoop() { s.conn.Drive(s.finish) }
+
+// finish serves a client that sends nothing more until what is under way is
+// answered and written.
+func (s *session) finish(err error) {
 	defer s.srv.end(s)
-	err := s.conn.Serve()
 	if err == nil || errors.Is(err, io.EOF) {
 		for s.unfinished() && s.conn.Wait() {
 		}
@@ -152,6 +154,13 @@ func (s *session) Commit() { s.conn.Queue(&s.out) }
 
 // Flush implements dispatcher.Sink.
 func (s *session) Flush() {
+	if !s.conn.Later() {
+		s.Settle()
+	}
+}
+
+// Settle implements netio.Handler.
+func (s *session) Settle() {
 	if left := s.conn.Flush(); left > 0 && s.srv.cfg.MaxOutputBytes > 0 && left > s.srv.cfg.MaxOutputBytes {
 		if s.conn.Abort() {
 			s.srv.aborted.Add(1)

@@ -88,6 +88,20 @@ func parseCommandNames(text string) ([]string, error) {
 	})
 }
 
+// ioDriver says who waits for the sockets.
+type ioDriver uint8
+
+const (
+	ioGoroutines ioDriver = iota // a goroutine for each connection
+	ioPoller                     // a goroutine for each thread
+)
+
+func (d ioDriver) String() string { return [...]string{"goroutines", "poller"}[d] }
+
+func parseIODriver(text string) (ioDriver, error) {
+	return choose(text, ioGoroutines, ioPoller)
+}
+
 // choose returns the choice that text names, in any case.
 func choose[T fmt.Stringer](text string, choices ...T) (T, error) {
 	var names []string

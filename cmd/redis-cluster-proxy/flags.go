@@ -32,6 +32,7 @@ type options struct {
 	SlotsReloadInterval time.Duration
 
 	// Connections and threads.
+	IODriver               ioDriver
 	MaxProcs               int // 0: what the Go runtime chooses
 	BackendConnections     int // lanes per node and profile, 0: see lanes
 	BackendIdleConnections int
@@ -58,6 +59,10 @@ func (o *options) lanes(procs int) int {
 	}
 	return max(1, procs/2)
 }
+
+// pollers returns how many goroutines of a poller to use with procs threads: as many as lanes, so that each has its own
+// and no two share a lock. Twice as many would sleep and wake more than they work (make bench).
+func (o *options) pollers(procs int) int { return max(1, procs/2) }
 
 // parse reads the command line without the program's name. Its error is one line that names the flag. For -help it writes
 // the list of flags to out and returns flag.ErrHelp.
@@ -113,6 +118,8 @@ func (o *options) defineClients(fs *flag.FlagSet) {
 		"host:port `address` of that node; empty: the one that the client is connected to")
 	define(fs, &o.AdminCommands, "admin-commands", "", parseCommandNames,
 		"comma-separated `commands` that are allowed though they can harm servers or the cluster, such as debug, bgsave or cluster|reset; those without keys go to all primaries; all: all of them")
+	define(fs, &o.IODriver, "io-driver", "goroutines", parseIODriver,
+		"who waits for the sockets: `driver` goroutines (one for each connection) or poller (one for each thread, Linux only): less CPU per request")
 	define(fs, &o.MaxProcs, "max-procs", "0", count(0),
 		"`threads` that run Go code at a time; 0: as many as the machine or container has CPUs")
 }

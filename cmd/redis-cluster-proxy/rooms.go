@@ -16,6 +16,7 @@ import (
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
+	"redis-cluster-proxy/internal/netio"
 	"redis-cluster-proxy/proxy"
 	"redis-cluster-proxy/slots"
 )
@@ -25,6 +26,7 @@ const reloadGap = 100 * time.Millisecond
 
 // rooms is the proxy put together.
 type rooms struct {
+	poller     *netio.Poller // nil: goroutines
 	source     *slots.Cluster
 	watcher    *slots.Watcher
 	pool       *backend.Pool
@@ -37,6 +39,12 @@ type rooms struct {
 // newRooms builds the rooms and listens, so that a wrong -addr ends the start. Nothing runs yet.
 func newRooms(o options, procs int) (*rooms, error) {
 	r := &rooms{}
+	if o.IODriver == ioPoller {
+		var err error
+		if r.poller, err = netio.NewPoller(o.pollers(procs)); err != nil {
+			return nil, fmt.Errorf("-io-driver: %w", err)
+		}
+	}
 	r.source = slots.NewCluster(slots.ClusterConfig{
 		Seeds: o.StartupNodes, User: o.User, Password: o.Password, ConnectTimeout: o.ConnectTimeout,
 	})
@@ -44,6 +52,7 @@ func newRooms(o options, procs int) (*rooms, error) {
 	r.pool = backend.NewPool(backend.Config{
 		ConnectTimeout: o.ConnectTimeout, Lanes: o.lanes(procs), RequestTimeout: o.RequestTimeout,
 		IdleLeases: o.BackendIdleConnections,
+		Poller:     r.poller,
 	})
 	r.dispatcher = dispatcher.New(dispatcher.Config{
 		ReadPrefer:      [...]dispatcher.ReadPrefer{dispatcher.PreferPrimary, dispatcher.PreferReplica, dispatcher.PreferReplicaIDC}[o.ReadPrefer],
@@ -59,7 +68,7 @@ func newRooms(o options, procs int) (*rooms, error) {
 		MaxClients: o.MaxClients, MaxBulkBytes: int(o.ProtoMaxBulkLen), MaxOutputBytes: int(o.ClientOutputBufferLimit),
 		MaxMergedBytes: o.MaxMergedBytes,
 		AdminCommands:  o.AdminCommands, NoClusterEmulation: !bool(o.ClusterEmulation), AnnounceAddr: o.AnnounceAddr,
-		Version: versionName(),
+		Version: versionName(), Poller: r.poller,
 	}, r.dispatcher, command.Builtin())
 	r.commands = newCommandKeeper(r.source, r.watcher, r.server)
 	for _, at := range o.Listen {
@@ -87,6 +96,7 @@ func (r *rooms) close() {
 		_ = ln.Close()
 	}
 	r.pool.Close()
+	r.poller.Close()
 	_ = r.source.Close()
 }
 

@@ -36,6 +36,10 @@ type Handler interface {
 	// Quiet is called when all that had arrived was handed over, right before
 	// Serve waits: the moment to give buffers back.
 	Quiet()
+	// Settle is called after Conn.Later, when all Conns of the same Poller
+	// goroutine have handled what had arrived: the moment to write. It may come
+	// after the end of Drive.
+	Settle()
 }
 
 // Conn is one driven connection. Queue, Flush, Resume and Abort
@@ -60,6 +64,7 @@ type Conn struct {
 	ending  atomic.Bool // StopReading was called
 
 	outbox
+	polled
 }
 
 // NewConn makes a Conn of nc, which it owns from then on. It starts nothing.
@@ -102,6 +107,28 @@ func rawConnOf(nc net.Conn) syscall.RawConn {
 // NetConn returns the connection that NewConn was given, for its addresses and
 // options. Its Read and Write must not be used.
 func (c *Conn) NetConn() net.Conn { return c.nc }
+
+// Drive hands what arrives to the Handler until the stream ends, and then calls
+// end with what Serve would have returned. It does not return before, unless a
+// Poller drives the Conn: then end is called from a goroutine made for it. It is
+// called once.
+func (c *Conn) Drive(end func(error)) {
+	if c.loop != nil {
+		c.start(end)
+		return
+	}
+	end(c.Serve())
+}
+
+// Later has Handler.Settle called soon. It returns false if there is nobody to
+// call it, since no Poller drives the Conn.
+func (c *Conn) Later() bool {
+	if c.loop == nil {
+		return false
+	}
+	c.loop.ask(c, askSettle)
+	return true
+}
 
 // HungUp reports whether the peer is known to have shut down its side.
 func (c *Conn) HungUp() bool { return c.hungUp.Load() }
@@ -208,6 +235,15 @@ func (c *Conn) stopped() bool { return c.closed.Load() || c.ending.Load() }
 
 // Resume ends a Pause, or the next one at once. It never blocks.
 func (c *Conn) Resume() {
+	if c.loop != nil {
+		c.loop.ask(c, askResume) // which knows who waits
+	} else {
+		c.token()
+	}
+}
+
+// token leaves a token in resume.
+func (c *Conn) token() {
 	select {
 	case c.resume <- struct{}{}:
 	default:
@@ -242,9 +278,18 @@ func (c *Conn) stopError() error {
 // to be written is still written.
 func (c *Conn) StopReading() {
 	if !c.ending.Swap(true) {
-		_ = c.nc.SetReadDeadline(aLongTimeAgo)
-		c.Resume()
+		c.rouse()
 	}
+}
+
+// rouse makes whoever reads or waits look at closed and ending.
+func (c *Conn) rouse() {
+	if c.loop != nil {
+		c.loop.ask(c, askStop|askResume)
+		return
+	}
+	_ = c.nc.SetReadDeadline(aLongTimeAgo)
+	c.token()
 }
 
 // Wait waits for Resume or Abort, once Serve has returned; false after Abort.
@@ -262,8 +307,10 @@ func (c *Conn) Abort() bool {
 	if c.closed.Swap(true) {
 		return false
 	}
-	_ = c.nc.SetDeadline(aLongTimeAgo)
-	c.Resume()
+	if c.loop == nil {
+		_ = c.nc.SetWriteDeadline(aLongTimeAgo)
+	}
+	c.rouse()
 	return true
 }
 
@@ -272,5 +319,9 @@ func (c *Conn) Abort() bool {
 func (c *Conn) Close() {
 	c.Abort()
 	c.EndOutput()
+	if c.loop != nil {
+		c.loop.ask(c, askClose)
+		return
+	}
 	_ = c.nc.Close()
 }

@@ -14,6 +14,7 @@ type tape struct {
 	onArrived func() Action    // nil: Continue
 	onResumed func() Action    // nil: Continue
 	onBytes   func(got []byte) // nil: they are kept
+	onSettle  func()           // nil: nothing
 	need      int              // given to Room
 
 	in  Input // owned by Serve
@@ -36,7 +37,7 @@ func record(tb testing.TB, nc net.Conn, set func(*tape)) *tape {
 // prepare is record without the start.
 func prepare(tb testing.TB, nc net.Conn, set func(*tape)) *tape {
 	h := &tape{served: make(chan error, 1)}
-	h.conn = NewConn(nc, h)
+	h.conn = newConn(tb, nc, h)
 	if set != nil {
 		set(h)
 	}
@@ -45,8 +46,12 @@ func prepare(tb testing.TB, nc net.Conn, set func(*tape)) *tape {
 }
 
 func (h *tape) serve() {
-	h.served <- h.conn.Serve()
+	h.conn.Drive(h.ended)
+}
+
+func (h *tape) ended(err error) {
 	h.in.Release()
+	h.served <- err
 }
 
 // result waits for Serve to return.
@@ -84,6 +89,12 @@ func (h *tape) Resumed() Action {
 		return h.onResumed()
 	}
 	return Continue
+}
+
+func (h *tape) Settle() {
+	if h.onSettle != nil {
+		h.onSettle()
+	}
 }
 
 func (h *tape) Quiet() {
@@ -124,7 +135,7 @@ func (h *tape) echo() {
 // tell; there it makes no difference.
 func (h *tape) awaitQuiet(tb testing.TB) {
 	tb.Helper()
-	if h.conn.raw == nil {
+	if !fast(h.conn) {
 		return
 	}
 	eventually(tb, "Quiet", func() bool { _, _, n := h.calls(); return n > 0 })

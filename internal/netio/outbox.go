@@ -100,7 +100,7 @@ func (c *Conn) Flush() (left int) {
 		return left
 	}
 	c.writing = true
-	if c.raw == nil {
+	if c.raw == nil && c.loop == nil {
 		left = c.gather.size
 		c.wmu.Unlock()
 		go c.writeLoop()
@@ -114,7 +114,12 @@ func (c *Conn) Flush() (left int) {
 		if c.unsent > 0 {
 			left = c.gather.size + c.unsent
 			c.wmu.Unlock()
-			go c.writeLoop() // the socket is full: writing stays set
+			// The socket is full: writing stays set.
+			if c.loop != nil {
+				c.loop.ask(c, askWrite)
+			} else {
+				go c.writeLoop()
+			}
 			return left
 		}
 	}
@@ -158,6 +163,10 @@ func (c *Conn) takeLocked() bool {
 // until the socket took everything. Called by the owner of writing.
 func (c *Conn) writeSome(block bool) {
 	c.n, c.errno, c.block = 0, 0, block
+	if c.loop != nil {
+		c.writeReady(uintptr(c.fd))
+		return
+	}
 	if err := c.raw.Write(c.writeFn); err != nil && c.errno == 0 {
 		c.errno = syscall.EPIPE // closed under us
 	}

@@ -19,7 +19,7 @@ func TestSlowReader(t *testing.T) {
 	each(t, transports, func(t *testing.T, tr transport) {
 		server, client := tr.pair(t)
 		narrow(t, server, client)
-		c := NewConn(server, nil)
+		c := newConn(t, server, nil)
 		t.Cleanup(c.Close)
 		want := noise(4 << 20)
 		chunk := ownChunk(want)
@@ -90,7 +90,7 @@ func TestSlowReader(t *testing.T) {
 func TestBacklogUnflushed(t *testing.T) {
 	each(t, transports, func(t *testing.T, tr transport) {
 		server, client := tr.pair(t)
-		c := NewConn(server, nil)
+		c := newConn(t, server, nil)
 		t.Cleanup(c.Close)
 		var out Batch
 		out.Append(make([]byte, 100))
@@ -120,7 +120,7 @@ func TestWrittenIsExact(t *testing.T) {
 		for range 10 {
 			server, client := tr.pair(t)
 			narrow(t, server, client)
-			c := NewConn(server, nil)
+			c := newConn(t, server, nil)
 			var out Batch
 			for range 100 {
 				out.Append(make([]byte, 1+rand.N(40<<10)))
@@ -157,7 +157,7 @@ func TestEndOutput(t *testing.T) {
 	each(t, transports[:4], func(t *testing.T, tr transport) {
 		for range 40 {
 			server, client := tr.pair(t)
-			c := NewConn(server, nil)
+			c := newConn(t, server, nil)
 			got := make(chan []byte, 1)
 			go drain(client, got)
 			var wg sync.WaitGroup
@@ -195,7 +195,7 @@ func TestConcurrentOutput(t *testing.T) {
 	each(t, transports, func(t *testing.T, tr transport) {
 		const writers, records = 8, 200
 		server, client := tr.pair(t)
-		c := NewConn(server, nil)
+		c := newConn(t, server, nil)
 		t.Cleanup(c.Close)
 		var wg sync.WaitGroup
 		for id := range writers {
@@ -219,7 +219,7 @@ func TestNoFlushIsLost(t *testing.T) {
 	each(t, transports, func(t *testing.T, tr transport) {
 		const writers, rounds = 3, 300
 		server, client := tr.pair(t)
-		c := NewConn(server, nil)
+		c := newConn(t, server, nil)
 		t.Cleanup(c.Close)
 		var wg sync.WaitGroup
 		var goOn [writers]chan struct{}

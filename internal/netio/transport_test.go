@@ -9,7 +9,9 @@ import (
 	"math/big"
 	"net"
 	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -28,10 +30,46 @@ var transports = []transport{
 	{"wrapped", wrappedPair, false},
 	{"pipe", pipePair, false},
 	{"tls", tlsPair, false},
+	{"polled tcp", onPoller(tcpPair), fastPath},
+	{"polled unix", onPoller(unixPair), fastPath},
 }
 
 // sockets are those with a CloseWrite that loses nothing.
-var sockets = transports[:3]
+var sockets = slices.Concat(transports[:3], transports[5:])
+
+// forPoller is a net.Conn that newConn gives to a Poller.
+type forPoller struct{ net.Conn }
+
+// onPoller makes the server's end of a pair one that a Poller drives.
+func onPoller(pair func(testing.TB) (server, client net.Conn)) func(testing.TB) (server, client net.Conn) {
+	return func(tb testing.TB) (server, client net.Conn) {
+		server, client = pair(tb)
+		return forPoller{server}, client
+	}
+}
+
+// testPoller is shared by all tests; TestMain closes it.
+var testPoller = sync.OnceValues(func() (*Poller, error) { return NewPoller(2) })
+
+var lastAffinity atomic.Uint32
+
+// newConn makes the Conn that the transport of nc is meant for.
+func newConn(tb testing.TB, nc net.Conn, h Handler) *Conn {
+	tb.Helper()
+	if p, ok := nc.(forPoller); ok && fastPath {
+		poller, err := testPoller()
+		must(tb, err)
+		c := poller.NewConn(p.Conn, h, lastAffinity.Add(1))
+		if c.loop == nil {
+			tb.Fatal("the Poller does not drive a socket")
+		}
+		return c
+	}
+	return NewConn(nc, h)
+}
+
+// fast reports whether c reads and writes without package net.
+func fast(c *Conn) bool { return c.raw != nil || c.loop != nil }
 
 // each runs f once per transport.
 func each(t *testing.T, list []transport, f func(t *testing.T, tr transport)) {
@@ -101,6 +139,8 @@ func narrow(tb testing.TB, conns ...net.Conn) {
 	for _, nc := range conns {
 		switch v := nc.(type) {
 		case wrapper:
+			narrow(tb, v.Conn)
+		case forPoller:
 			narrow(tb, v.Conn)
 		case *tls.Conn:
 			narrow(tb, v.NetConn())
