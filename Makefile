@@ -21,6 +21,7 @@ help: ## list what there is
 test: redis compiler ## run all tests under the race detector (TESTFLAGS), installing what they need
 	go build -race ./...
 	go test $(TESTFLAGS) ./...
+	go test $(TESTFLAGS) -tags poller ./proxy ./internal/e2e
 
 lint: ## gofmt, go vet and golangci-lint (GOLANGCI)
 	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then echo "not formatted by gofmt:"; echo "$$files"; exit 1; fi

@@ -164,6 +164,10 @@ func (c *Conn) takeLocked() bool {
 func (c *Conn) writeSome(block bool) {
 	c.n, c.errno, c.block = 0, 0, block
 	if c.loop != nil {
+		if c.closed.Load() {
+			c.errno = syscall.EPIPE // Abort drops what is not written
+			return
+		}
 		c.writeReady(uintptr(c.fd))
 		return
 	}

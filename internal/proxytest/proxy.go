@@ -11,6 +11,7 @@ import (
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
+	"redis-cluster-proxy/internal/netio"
 	"redis-cluster-proxy/proxy"
 	"redis-cluster-proxy/slots"
 )
@@ -59,6 +60,7 @@ type Proxy struct {
 	Pool       *backend.Pool
 
 	// Set at construction.
+	poller  *netio.Poller // nil: goroutines
 	source  *slots.Cluster
 	keeper  *keeper
 	cancel  context.CancelFunc
@@ -104,6 +106,13 @@ func launch(cfg Config) (*Proxy, error) {
 		return nil, err
 	}
 	p := &Proxy{Addr: ln.Addr().String(), served: make(chan error, 1)}
+	if pollers > 0 {
+		if p.poller, err = netio.NewPoller(pollers); err != nil {
+			_ = ln.Close()
+			return nil, err
+		}
+		cfg.Proxy.Poller, cfg.Backend.Poller = p.poller, p.poller
+	}
 	p.source = slots.NewCluster(slots.ClusterConfig{
 		Seeds: cfg.Seeds, User: cfg.User, Password: cfg.Password, ConnectTimeout: cfg.ConnectTimeout,
 	})
@@ -166,5 +175,6 @@ func (p *Proxy) takeDown() {
 	_ = p.Shutdown(ctx) // past the timeout it has cut the clients off
 	p.cancel()
 	p.running.Wait()
+	p.poller.Close()
 	_ = p.source.Close()
 }

@@ -1,0 +1,5 @@
+//go:build poller
+
+package proxytest
+
+const pollers = 2
