@@ -13,6 +13,11 @@
 // instance watches every such socket (hangup_linux.go). Other streams (TLS, other
 // systems) are read in the ordinary way.
 //
+// Polling. Conns that a Poller makes are driven by a few goroutines, each of
+// which waits for many sockets (poller_linux.go). They call the same Handlers; and
+// since all that is ready is handled before anything is written, Conn.Later lets a
+// Handler put off what it has to write until then.
+//
 // Writing. Output gathers in a Batch of the caller's; Queue hands it over, and
 // Flush writes it with non-blocking system calls. Only when the socket is full does a goroutine
 // start, which writes the rest and ends.
