@@ -226,7 +226,7 @@ func (l *loop) pollLoop() {
 				l.answerAsks()
 			}
 		}
-		if ending {
+		if ending && !some {
 			_ = unix.Close(l.epoll)
 			_ = unix.Close(l.wakeFD)
 			return
