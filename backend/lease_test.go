@@ -26,7 +26,7 @@ func wantDo(t *testing.T, l *Lease, wire, want string) {
 }
 
 // wantLostDo sends a command over a lease that fails.
-func wantLostDo(t *testing.T, ctx context.Context, l *Lease, sent bool, cause error) {
+func wantLostDo(ctx context.Context, t *testing.T, l *Lease, sent bool, cause error) {
 	t.Helper()
 	reply, err := l.Do(ctx, []byte("*1\r\n$4\r\nPING\r\n"))
 	lost := (*LostError)(nil)
@@ -126,12 +126,12 @@ func TestLeaseThatIsNotClean(t *testing.T) {
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("%v", err)
 			}
-			wantLostDo(t, t.Context(), l, false, ErrClosed)
+			wantLostDo(t.Context(), t, l, false, ErrClosed)
 		},
 		"interrupted before": func(t *testing.T, l *Lease) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			wantLostDo(t, ctx, l, false, context.Canceled)
+			wantLostDo(ctx, t, l, false, context.Canceled)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -171,7 +171,7 @@ func TestLeaseLostAtEveryByte(t *testing.T) {
 				t.Fatalf("cut after %d bytes: %q", cut, reply)
 			}
 		}
-		wantLostDo(t, t.Context(), l, false, ErrClosed)
+		wantLostDo(t.Context(), t, l, false, ErrClosed)
 		l.Release()
 		awaitLeases(t, p.Node(e.addr), 0, 0)
 		again := p.lease(e.addr, Profile{})
@@ -329,7 +329,7 @@ func TestLeaseEndsWithNode(t *testing.T) {
 			awaitScript(t, node)
 			if name != "reset" {
 				late := n.Lease(MakeProfile(Profile{}))
-				wantLostDo(t, t.Context(), late, false, ErrClosed)
+				wantLostDo(t.Context(), t, late, false, ErrClosed)
 				late.Release()
 			}
 		})
@@ -356,7 +356,7 @@ func TestLeaseInterruptedWhileConnecting(t *testing.T) {
 		<-shaking
 		cancel()
 	}()
-	wantLostDo(t, ctx, l, true, context.Canceled)
+	wantLostDo(ctx, t, l, true, context.Canceled)
 	l.Release()
 	awaitScript(t, node) // the connection was closed
 	awaitLeases(t, l.node, 0, 0)

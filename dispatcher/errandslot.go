@@ -87,7 +87,7 @@ func (e *Errand) askSlot(ctx context.Context, slot uint16, readOnly bool, args [
 		if b == bounceNone {
 			return reply, nil
 		}
-		ok := true
+		var ok bool
 		if target, asking, ok = e.redirected(slot, b, reply.Bytes, q); !ok || !budget.again(ctx, b) {
 			return reply, nil
 		}
