@@ -41,7 +41,7 @@ func newDuel(t *testing.T) *duel {
 }
 
 // tableOf asks a server for its commands. Nothing but the server's own is in it.
-func tableOf(t *testing.T, s *redistest.Server) *command.Table {
+func tableOf(t testing.TB, s *redistest.Server) *command.Table {
 	t.Helper()
 	reply, err := s.Client().Do(t.Context(), "COMMAND").Result()
 	if err != nil {
