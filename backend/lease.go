@@ -68,15 +68,29 @@ func (l *Lease) Do(ctx context.Context, wire []byte) ([]byte, error) {
 // is what the reply is a part of; it may be passed on like any chunk, and need not
 // be released.
 func (l *Lease) Ask(ctx context.Context, t Task) (reply []byte, chunk *Chunk, err error) {
-	q := &question{Task: t, told: make(chan struct{})}
-	q.Handler, q.Start = q, Now()
 	if err := ctx.Err(); err != nil {
 		return nil, nil, &LostError{Addr: l.node.Addr, Err: err}
 	}
+	return l.Send(t).Await(ctx)
+}
+
+// Send is the first half of Ask: it sends the task and does not block. The
+// reply must be awaited before the next task.
+func (l *Lease) Send(t Task) *Question {
+	q := &Question{Task: t, lease: l, told: make(chan struct{})}
+	q.Handler, q.Start = q, Now()
 	if !l.runner.Enqueue(&q.Task) {
-		return nil, nil, &LostError{Addr: l.node.Addr, Err: ErrClosed}
+		q.lost = &LostError{Addr: l.node.Addr, Err: ErrClosed}
+		close(q.told)
+		return q
 	}
 	l.runner.Flush()
+	return q
+}
+
+// Await is the second half of Ask.
+func (q *Question) Await(ctx context.Context) (reply []byte, chunk *Chunk, err error) {
+	l := q.lease
 	select {
 	case <-q.told:
 	case <-ctx.Done():
@@ -105,9 +119,10 @@ func (l *Lease) Release() {
 	}
 }
 
-// question is the one task of a Lease that is under way.
-type question struct {
+// Question is the one task of a Lease that is under way.
+type Question struct {
 	Task
+	lease *Lease
 	told  chan struct{} // closed at the end
 	reply []byte
 	chunk *Chunk // of a long reply
@@ -119,7 +134,7 @@ type question struct {
 const ownBytes = 8 << 10
 
 // Replied implements Handler.
-func (q *question) Replied(run []Reply, chunk *Chunk) Flusher {
+func (q *Question) Replied(run []Reply, chunk *Chunk) Flusher {
 	if q.reply = run[0].Bytes; len(q.reply) >= ownBytes {
 		chunk.Retain() // for good: the garbage collector takes it with the reply
 		q.chunk = chunk
@@ -131,7 +146,7 @@ func (q *question) Replied(run []Reply, chunk *Chunk) Flusher {
 }
 
 // Failed implements Handler.
-func (q *question) Failed(_ *Task, lost *LostError) Flusher {
+func (q *Question) Failed(_ *Task, lost *LostError) Flusher {
 	q.lost = lost
 	close(q.told)
 	return nil

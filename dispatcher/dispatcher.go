@@ -89,7 +89,7 @@ func New(cfg Config, pool *backend.Pool, topology Topology) *Dispatcher {
 	d.retries.init()
 	d.late.init()
 	d.members.byAddr = make(map[string]*member)
-	d.routes.Store(&routes{table: topology.Table()})
+	d.routes.Store(newRoutes(topology.Table()))
 	topology.OnChange(d.reroute)
 	return d
 }

@@ -99,15 +99,35 @@ type leg struct {
 
 // ask asks over a leased connection. The error is a *backend.LostError.
 func (e *Errand) ask(ctx context.Context, q leg) (NodeReply, error) {
+	if err := ctx.Err(); err != nil {
+		return NodeReply{}, &backend.LostError{Addr: q.addr, Err: err}
+	}
+	return e.await(ctx, e.send(q))
+}
+
+// posed is a question whose reply is to be awaited.
+type posed struct {
+	addr     string
+	lease    *backend.Lease
+	question *backend.Question
+}
+
+// send asks without waiting for the reply.
+func (e *Errand) send(q leg) posed {
 	l := e.d.member(q.addr).node.Lease(q.profile)
-	defer l.Release()
 	l.Keep(e.budget)
+	return posed{q.addr, l, l.Send(backend.Task{Wire: q.wire, Asking: q.asking})}
+}
+
+// await waits for the reply to a question. The error is a *backend.LostError.
+func (e *Errand) await(ctx context.Context, q posed) (NodeReply, error) {
+	defer q.lease.Release()
 	if limit := e.d.pool.RequestTimeout(); limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, backend.ErrTimeout)
 		defer cancel()
 	}
-	reply, chunk, err := l.Ask(ctx, backend.Task{Wire: q.wire, Asking: q.asking})
+	reply, chunk, err := q.question.Await(ctx)
 	if err != nil && errors.Is(context.Cause(ctx), backend.ErrTimeout) {
 		err = &backend.LostError{Addr: q.addr, Sent: true, Err: backend.ErrTimeout}
 	}

@@ -42,14 +42,36 @@ func (e *Errand) askAll(ctx context.Context, args [][]byte, replicas bool) ([]No
 	if len(r.seats) == 0 {
 		return nil, &failure{text: errNotServed}
 	}
-	for _, s := range r.seats[1:] {
-		r.asking.Add(1)
-		go r.askBeside(ctx, s)
-	}
-	r.ask(ctx, r.seats[0])
+	r.askOnce(ctx)
 	r.asking.Wait()
 	return r.result()
 }
+
+// askOnce asks all seats at once, without a goroutine for each, which would take
+// longer to wake up than a node to reply. Those that have to be asked again get
+// one.
+func (r *round) askOnce(ctx context.Context) {
+	under := make([]posed, len(r.seats))
+	for i, s := range r.seats {
+		if present, err := r.seek(s); present && err == nil {
+			under[i] = r.e.send(r.leg(s))
+		}
+	}
+	for i, s := range r.seats {
+		if under[i].lease != nil {
+			reply, err := r.e.await(ctx, under[i])
+			if err == nil && classify(reply.Bytes) == bounceNone {
+				s.reply = reply
+				continue
+			}
+			s.asked, s.reply, s.err = true, reply, err
+		}
+		r.asking.Add(1)
+		go r.askBeside(ctx, s)
+	}
+}
+
+func (r *round) leg(s *seat) leg { return leg{addr: s.addr, profile: r.e.profile, wire: r.wire} }
 
 // round is one question to many nodes.
 type round struct {
@@ -74,6 +96,8 @@ type seat struct {
 	replica bool
 	addr    string    // who is asked
 	reply   NodeReply // of nobody: there is no such node any more
+	asked   bool      // reply, or err, is an answer that was not looked at yet
+	err     error
 }
 
 func (r *round) askBeside(ctx context.Context, s *seat) {
@@ -85,16 +109,20 @@ func (r *round) askBeside(ctx context.Context, s *seat) {
 func (r *round) ask(ctx context.Context, s *seat) {
 	budget := attempts{e: r.e}
 	for {
-		if present, err := r.seek(s); !present {
-			return
-		} else if err != nil {
-			if budget.again(ctx, bounceDown) {
-				continue
+		if !s.asked {
+			if present, err := r.seek(s); !present {
+				return
+			} else if err != nil {
+				if budget.again(ctx, bounceDown) {
+					continue
+				}
+				r.fail(err)
+				return
 			}
-			r.fail(err)
-			return
+			s.reply, s.err = r.e.ask(ctx, r.leg(s))
 		}
-		reply, err := r.e.ask(ctx, leg{addr: s.addr, profile: r.e.profile, wire: r.wire})
+		reply, err := s.reply, s.err
+		s.asked, s.reply, s.err = false, NodeReply{}, nil
 		if err != nil {
 			if r.e.lost(ctx, err, r.args) && budget.again(ctx, bounceLost) {
 				continue

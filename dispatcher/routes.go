@@ -13,12 +13,20 @@ import (
 type routes struct {
 	table  *slots.Table
 	shards []shardRoute // one for each of table.Shards
+	list   func() []Shard
 }
 
 // shardRoute is where the commands of one shard go.
 type shardRoute struct {
 	primary  *member // nil: none
 	replicas []*member
+}
+
+func newRoutes(t *slots.Table) *routes {
+	return &routes{
+		table: t, shards: make([]shardRoute, len(t.Shards)),
+		list: sync.OnceValue(func() []Shard { return listShards(t) }),
+	}
 }
 
 // shard returns the route of a slot, nil if no shard serves it.
@@ -78,7 +86,7 @@ type memberSet struct {
 
 // reroute makes routes of a topology. It is called for one topology at a time.
 func (d *Dispatcher) reroute(t *slots.Table) {
-	rt := &routes{table: t, shards: make([]shardRoute, len(t.Shards))}
+	rt := newRoutes(t)
 	named := make(map[*member]bool)
 	use := func(n *slots.Node) *member {
 		m := d.member(n.Addr)

@@ -23,9 +23,11 @@ type Shard struct {
 }
 
 // Shards returns the shards of now, ordered by their lowest slot, each once;
-// those without slots are at the end.
-func (d *Dispatcher) Shards() []Shard {
-	t := d.routes.Load().table
+// those without slots are at the end. The slice is everybody's and must not be
+// changed.
+func (d *Dispatcher) Shards() []Shard { return d.routes.Load().list() }
+
+func listShards(t *slots.Table) []Shard {
 	shards := make([]Shard, len(t.Shards))
 	for i, sh := range t.Shards {
 		if sh.Primary != nil {
