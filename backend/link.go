@@ -115,6 +115,7 @@ func (r *TaskRunner) end(l *link, cause error) {
 		r.stats.ConnectFailures++
 	} else if !r.draining && r.node.pool.ctx.Err() == nil {
 		r.stats.Losses++
+		r.node.losses.Add(1)
 	}
 	r.link = nil
 	left := r.queue

@@ -184,6 +184,7 @@ type Node struct {
 
 	dropped atomic.Bool
 	failing atomic.Bool // the last connection attempt or connection failed
+	losses  atomic.Uint32
 	lanes   atomic.Pointer[[]laneSet]
 	leases  leaseSet
 
@@ -274,6 +275,10 @@ func (n *Node) InFlight() int {
 	})
 	return sum
 }
+
+// Losses counts connections to the node that were lost. A node that restarts
+// loses them all.
+func (n *Node) Losses() uint32 { return n.losses.Load() }
 
 // Failing reports whether the last thing known of the node is a failed
 // connection.

@@ -37,6 +37,12 @@ type Config struct {
 	// MaxInFlightBytes is how many bytes of requests one session may have
 	// under way; one request always may. Zero means 1 MiB.
 	MaxInFlightBytes int
+	// MaxScriptBytes is how many bytes of scripts that clients have run are
+	// kept for nodes that lack them. Zero means 16 MiB.
+	MaxScriptBytes int
+	// Own is what the proxy acts as on its own behalf: when it loads function
+	// libraries at a node that lacks them.
+	Own backend.Profile
 }
 
 func (c Config) withDefaults() Config {
@@ -51,6 +57,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxInFlightBytes <= 0 {
 		c.MaxInFlightBytes = 1 << 20
+	}
+	if c.MaxScriptBytes <= 0 {
+		c.MaxScriptBytes = 16 << 20
 	}
 	if c.Near == nil {
 		c.Near = func(string) bool { return false }
@@ -80,6 +89,9 @@ type Dispatcher struct {
 	retries retryQueue
 	late    lateList
 	stats   Stats
+
+	scripts   scriptSet
+	functions functionKeeper
 }
 
 // New makes a Dispatcher that sends over pool as topology says. It registers
@@ -88,18 +100,22 @@ func New(cfg Config, pool *backend.Pool, topology Topology) *Dispatcher {
 	d := &Dispatcher{cfg: cfg.withDefaults(), pool: pool, topology: topology}
 	d.retries.init()
 	d.late.init()
+	d.scripts.init(d.cfg.MaxScriptBytes)
+	d.functions.init(d)
 	d.members.byAddr = make(map[string]*member)
 	d.routes.Store(newRoutes(topology.Table()))
 	topology.OnChange(d.reroute)
 	return d
 }
 
-// Run waits for retries and late output until ctx ends.
+// Run waits for retries and late output, and looks after functions, until ctx
+// ends.
 func (d *Dispatcher) Run(ctx context.Context) {
-	var late sync.WaitGroup
-	late.Go(func() { d.late.lateLoop(ctx) })
+	var others sync.WaitGroup
+	others.Go(func() { d.late.lateLoop(ctx) })
+	others.Go(func() { d.functions.functionLoop(ctx) })
 	d.retryLoop(ctx)
-	late.Wait()
+	others.Wait()
 }
 
 // Pool returns the pool that the Dispatcher sends over.

@@ -68,6 +68,9 @@ func (p *Pipeline) sendLocked(pt *part) {
 // takeOffLocked notes that pt is on its way to lane.
 func (pt *part) takeOffLocked(lane *backend.TaskRunner, at *member) {
 	pt.state, pt.lane, pt.at = partFlying, lane, at
+	if pt.script != nil {
+		pt.req.pipe.dressLocked(pt)
+	}
 	if at != nil {
 		at.reads.Add(1)
 	}

@@ -71,9 +71,13 @@ func (p *Pipeline) Dispatch(row *command.Row, cmd *resp.Command, chunk *backend.
 		p.dispatchParts(row, cmd.Args, keys)
 		return false
 	}
+	var sc *script
+	if row.Family == command.FamilyScripting {
+		sc = p.d.scripting(row, cmd.Args)
+	}
 	p.mu.Lock()
 	r := p.newForwardLocked(row, cmd, chunk)
-	r.one.slot, r.one.several = slot, len(keys) > 1
+	r.one.slot, r.one.several, r.one.script = slot, len(keys) > 1, sc
 	p.placeLocked(r)
 	p.mu.Unlock()
 	return false

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/resp"
@@ -17,19 +16,21 @@ import (
 type bounce uint8
 
 const (
-	bounceNone     bounce = iota // it has its answer
-	bounceMoved                  // MOVED
-	bounceAsk                    // ASK
-	bounceTryAgain               // TRYAGAIN
-	bounceDown                   // CLUSTERDOWN, or a slot without a node
-	bounceLoading                // LOADING
-	bounceMaster                 // MASTERDOWN
-	bounceReadOnly               // READONLY
-	bounceLost                   // the connection
+	bounceNone       bounce = iota // it has its answer
+	bounceMoved                    // MOVED
+	bounceAsk                      // ASK
+	bounceTryAgain                 // TRYAGAIN
+	bounceDown                     // CLUSTERDOWN, or a slot without a node
+	bounceLoading                  // LOADING
+	bounceMaster                   // MASTERDOWN
+	bounceReadOnly                 // READONLY
+	bounceLost                     // the connection
+	bounceNoScript                 // an EVALSHA must be sent as EVAL, or the other way about
+	bounceNoFunction               // the node may lack a library
 	numBounces
 )
 
-var bounceNames = [numBounces]string{"none", "moved", "ask", "tryagain", "clusterdown", "loading", "masterdown", "readonly", "lost"}
+var bounceNames = [numBounces]string{"none", "moved", "ask", "tryagain", "clusterdown", "loading", "masterdown", "readonly", "lost", "noscript", "nofunction"}
 
 // errNotServed is Redis's text for a slot that no node serves.
 const errNotServed = "CLUSTERDOWN Hash slot not served"
@@ -58,12 +59,18 @@ func (p *Pipeline) Replied(run []backend.Reply, chunk *backend.Chunk) backend.Fl
 	for i := range run {
 		pt, reply := run[i].Task.Owner.(*part), run[i].Bytes
 		if reply[0] == '-' {
-			if b := classify(reply); b != bounceNone {
+			b := classify(reply)
+			if b == bounceNone {
+				b = p.scriptBounce(pt, reply)
+			}
+			if b != bounceNone {
 				p.mu.Unlock() // the topology is told without it
 				p.bounced(pt, b, strings.TrimSpace(string(reply[1:])))
 				p.mu.Lock()
 				continue
 			}
+		} else if pt.script != nil {
+			p.d.scripts.note(pt.script, pt.lane.Node(), pt.losses)
 		}
 		lanes = p.completedLocked(pt, reply, chunk, lanes)
 	}
@@ -112,23 +119,23 @@ func (p *Pipeline) finishPartLocked(pt *part, reply []byte, chunk *backend.Chunk
 // bounced deals with a part that a node sent back with an error.
 func (p *Pipeline) bounced(pt *part, b bounce, text string) {
 	p.d.stats.Bounces[b].Add(1)
-	from := pt.lane.Node().Addr
+	from, slot := pt.lane.Node().Addr, pt.slot
 	target, asking, ok := "", false, true
 	if b == bounceAsk || b == bounceTryAgain {
 		p.d.moving.note(pt.slot)
 	}
 	switch b {
 	case bounceMoved, bounceAsk:
-		var slot uint16
-		slot, target, ok = parseRedirect(text, from)
+		var of uint16
+		of, target, ok = parseRedirect(text, from)
 		asking = b == bounceAsk
 		if ok && b == bounceMoved {
-			p.d.topology.Moved(slot, target)
-			if slot == pt.slot {
+			p.d.topology.Moved(of, target)
+			if of == slot {
 				target = "" // by the patched routes
 			}
 		}
-	case bounceTryAgain:
+	case bounceTryAgain, bounceNoScript:
 		// The node that a slot is moving to says so, too. Asking its owner
 		// first would only cost a hop each time.
 		target, asking = pt.target, pt.task.Asking
@@ -154,10 +161,16 @@ func (p *Pipeline) bounced(pt *part, b bounce, text string) {
 				return
 			}
 		}
+		if b == bounceNoScript {
+			pt.dressAgainLocked()
+		}
 		p.bounceLocked(pt, b, text)
 	})
 	if f != nil {
 		f.Flush()
+	}
+	if b == bounceNoFunction {
+		p.d.functions.want(from, waiter{p, slot})
 	}
 }
 
@@ -270,27 +283,4 @@ func (p *Pipeline) Failed(t *backend.Task, lost *backend.LostError) backend.Flus
 			p.bounceLocked(pt, bounceLost, fmt.Sprintf("CLUSTERDOWN node %s is unreachable: %v", addr, lost.Err))
 		}
 	})
-}
-
-// waitAfter is how long a part waits before attempt number attempts+1.
-func waitAfter(b bounce, attempts int) time.Duration {
-	switch b {
-	case bounceMoved, bounceAsk:
-		if attempts <= 2 {
-			return 0
-		}
-		return backoff(attempts-2, time.Millisecond)
-	case bounceTryAgain:
-		if attempts == 2 {
-			return 0 // key by key, at once
-		}
-		return backoff(attempts, time.Millisecond)
-	case bounceLost:
-		if attempts == 1 {
-			return 0 // the node may accept the next connection
-		}
-		return backoff(attempts-1, 5*time.Millisecond)
-	default:
-		return backoff(attempts, 5*time.Millisecond)
-	}
 }

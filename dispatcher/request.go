@@ -52,7 +52,11 @@ type part struct {
 
 	readOnly   bool // may be sent twice, and to a replica
 	idempotent bool // no read, but may be sent twice
+	dress      dress
 	several    bool // it has more than one key
+
+	script *script // of EVAL, or of EVALSHA if it was seen
+	losses uint32  // its node's, when a part with a script was sent
 
 	lane *backend.TaskRunner // in partFlying
 	at   *member             // whose read counter it holds, in partFlying

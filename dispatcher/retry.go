@@ -23,6 +23,33 @@ func backoff(attempt int, first time.Duration) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
+// waitAfter is how long a part waits before attempt number attempts+1.
+func waitAfter(b bounce, attempts int) time.Duration {
+	switch b {
+	case bounceMoved, bounceAsk:
+		if attempts <= 2 {
+			return 0
+		}
+		return backoff(attempts-2, time.Millisecond)
+	case bounceTryAgain:
+		if attempts == 2 {
+			return 0 // key by key, at once
+		}
+		return backoff(attempts, time.Millisecond)
+	case bounceNoScript:
+		return 0
+	case bounceNoFunction:
+		return time.Hour // till the functionKeeper has looked
+	case bounceLost:
+		if attempts == 1 {
+			return 0 // the node may accept the next connection
+		}
+		return backoff(attempts-1, 5*time.Millisecond)
+	default:
+		return backoff(attempts, 5*time.Millisecond)
+	}
+}
+
 // retry is the time at which the hold of a slot of a session is to be looked
 // at.
 type retry struct {

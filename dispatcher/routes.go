@@ -106,9 +106,10 @@ func (d *Dispatcher) reroute(t *slots.Table) {
 			rt.shards[i].replicas = append(rt.shards[i].replicas, use(n))
 		}
 	}
-	d.routes.Store(rt)
+	old := d.routes.Swap(rt)
 	d.dropUnnamed(named)
 	d.retries.hurry()
+	d.functions.rerouted(old, rt)
 }
 
 // member returns the member at addr, making it if need be.

@@ -45,7 +45,11 @@ func (s *session) fanOut(row *command.Row, cmd *resp.Command) verdict {
 		if err != nil {
 			return dispatcher.Whole(errorReply(err))
 		}
-		return dispatcher.Merge(row, proto, replies)
+		reply := dispatcher.Merge(row, proto, replies)
+		if then := afterFanOut[row.Name]; then != nil {
+			reply = then(s.srv.d, args, reply)
+		}
+		return reply
 	})
 }
 

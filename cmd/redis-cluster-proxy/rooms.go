@@ -62,6 +62,7 @@ func newRooms(o options, procs int) (*rooms, error) {
 		ReadYourWrites:  o.ReadYourWrites,
 		MaxRedirects:    orNone(o.MaxRedirects),
 		RedirectTimeout: orNone(o.RedirectTimeout),
+		Own:             backend.Profile{User: o.User, Password: o.Password},
 	}, r.pool, r.watcher)
 	r.server = proxy.New(proxy.Config{
 		User: o.User, Password: o.Password, RequireAuth: o.RequireAuth,

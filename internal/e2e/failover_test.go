@@ -134,6 +134,9 @@ func failOver(t *testing.T, breakIt, mendIt func(*redistest.Node) error) {
 	passAll(loads, 50)
 	victim := c.Primaries()[0]
 	owned := shardOf(t, c, victim)
+	const script = "return 'ran at ' .. KEYS[1]"
+	d.Do("SCRIPT", "LOAD", script)
+	onAllNodes(t, c, "SCRIPT", "FLUSH") // what takes over has never seen it
 	broken := time.Now()
 	if err := breakIt(victim); err != nil {
 		t.Fatal(err)
@@ -144,6 +147,12 @@ func failOver(t *testing.T, breakIt, mendIt func(*redistest.Node) error) {
 	})
 	t.Logf("the cluster took %v to fail over", time.Since(broken))
 	passAll(loads, 50) // by themselves
+	for i := range 60 {
+		key := fmt.Sprintf("fixed:%d", i)
+		if v := d.Do("EVALSHA", digest(script), "1", key); v.Str != "ran at "+key {
+			t.Errorf("EVALSHA after the failover: %+v", v)
+		}
+	}
 	for _, l := range loads {
 		l.end()
 	}

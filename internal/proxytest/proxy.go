@@ -116,6 +116,7 @@ func launch(cfg Config) (*Proxy, error) {
 	p.source = slots.NewCluster(slots.ClusterConfig{
 		Seeds: cfg.Seeds, User: cfg.User, Password: cfg.Password, ConnectTimeout: cfg.ConnectTimeout,
 	})
+	cfg.Dispatcher.Own = backend.Profile{User: cfg.User, Password: cfg.Password}
 	p.Watcher = slots.NewWatcher(p.source, cfg.ReloadInterval, reloadGap)
 	p.Pool = backend.NewPool(cfg.Backend)
 	p.Dispatcher = dispatcher.New(cfg.Dispatcher, p.Pool, p.Watcher)
