@@ -212,6 +212,9 @@ func (p *Pipeline) bounceLocked(pt *part, b bounce, text string) {
 	if wait := waitAfter(b, pt.attempts); wait > 0 {
 		pt.notBefore = min(now+int64(wait), pt.deadline)
 	}
+	if b == bounceNoFunction {
+		pt.notBefore = pt.deadline // or when the functionKeeper has looked
+	}
 	p.d.stats.Retries.Add(1)
 	p.holdLocked(pt)
 }

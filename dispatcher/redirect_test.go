@@ -108,6 +108,7 @@ func TestWaits(t *testing.T) {
 		at := strings.Join([]string{zero(first[0]), zero(first[1]), zero(first[2])}, " ")
 		want := map[bounce]string{
 			bounceMoved: "now now later", bounceAsk: "now now later", bounceTryAgain: "later now later", bounceLost: "now later later",
+			bounceNoScript: "now now later",
 		}[b]
 		if want == "" {
 			want = "later later later"

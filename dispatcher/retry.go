@@ -26,7 +26,7 @@ func backoff(attempt int, first time.Duration) time.Duration {
 // waitAfter is how long a part waits before attempt number attempts+1.
 func waitAfter(b bounce, attempts int) time.Duration {
 	switch b {
-	case bounceMoved, bounceAsk:
+	case bounceMoved, bounceAsk, bounceNoScript:
 		if attempts <= 2 {
 			return 0
 		}
@@ -36,10 +36,6 @@ func waitAfter(b bounce, attempts int) time.Duration {
 			return 0 // key by key, at once
 		}
 		return backoff(attempts, time.Millisecond)
-	case bounceNoScript:
-		return 0
-	case bounceNoFunction:
-		return time.Hour // till the functionKeeper has looked
 	case bounceLost:
 		if attempts == 1 {
 			return 0 // the node may accept the next connection

@@ -231,7 +231,8 @@ func TestMetricsOfLostNodes(t *testing.T) {
 	alice.send(resp.AppendCommand(nil, "GET", b))
 	eventually(t, func() error {
 		samples := s.scrape()
-		if samples["redis_cluster_proxy_"+node("connect_failures_total", second)] == 0 || samples[`redis_cluster_proxy_redirects_total{kind="lost"}`] == 0 {
+		// Whether a connection is attempted before the topology calls the node failed is a matter of chance.
+		if samples[`redis_cluster_proxy_redirects_total{kind="lost"}`] == 0 {
 			return fmt.Errorf("no failure counted: %v", samples)
 		}
 		return difference(samples, map[string]float64{node("connection_losses_total", second): 1,
