@@ -42,7 +42,7 @@ func init() { // a literal would be an initialization cycle
 		"client|no-touch": (*session).clientNoTouch,
 		"client|reply":    (*session).clientReply,
 	}
-	for _, idea := range []map[string]handler{clusterCommands, slotCommands, operatorCommands} {
+	for _, idea := range []map[string]handler{clusterCommands, slotCommands, operatorCommands, pubsubCommands} {
 		maps.Copy(localCommands, idea)
 	}
 }

@@ -48,6 +48,11 @@ var localNotes = map[string]string{
 	"keys":                    "all primaries are asked, or one if the pattern names a hash tag",
 	"cluster|countkeysinslot": "the slot's owner is asked",
 	"cluster|getkeysinslot":   "the slot's owner is asked",
+	"pubsub|channels":         "all nodes are asked, and their subscriptions joined",
+	"pubsub|shardchannels":    "all nodes are asked, and their subscriptions joined",
+	"pubsub|numsub":           "all nodes are asked, and their subscriptions joined",
+	"pubsub|shardnumsub":      "all nodes are asked, and their subscriptions joined",
+	"pubsub|numpat":           "all nodes are asked, and their subscriptions joined",
 }
 
 // Treatment says what the proxy would do with a request at this moment, to

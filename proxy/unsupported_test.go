@@ -20,7 +20,7 @@ func TestUnsupportedCommandsAnswerAnError(t *testing.T) {
 		d := proxytest.Connect(t, p.Addr)
 		d.Do("HELLO", hello)
 		for _, line := range []string{
-			"SUBSCRIBE c", "PSUBSCRIBE p*", "SSUBSCRIBE c", "UNSUBSCRIBE", "PUBLISH c m", "SPUBLISH c m", "PUBSUB CHANNELS",
+			"SUBSCRIBE c", "PSUBSCRIBE p*", "SSUBSCRIBE c", "UNSUBSCRIBE", "PUBLISH c m", "SPUBLISH c m",
 			"MULTI", "EXEC", "DISCARD", "WATCH k", "UNWATCH",
 			"BLPOP k 0", "BRPOP k 0", "BLMOVE a a LEFT LEFT 0", "BLMPOP 0 1 k LEFT", "BZPOPMIN k 0", "BZMPOP 0 1 k MIN", "BRPOPLPUSH a a 0",
 			"XREAD BLOCK 0 STREAMS k $", "XREADGROUP GROUP g c BLOCK 0 STREAMS k >", "WAIT 1 0", "CLIENT PAUSE 100000",
