@@ -53,6 +53,15 @@ func (s *session) fanOut(row *command.Row, cmd *resp.Command) verdict {
 	})
 }
 
+// afterFanOut is what is done besides when a command has been answered by all
+// nodes, by row name. It returns the reply for the client.
+var afterFanOut = map[string]func(d *dispatcher.Dispatcher, args [][]byte, reply dispatcher.Reply) dispatcher.Reply{
+	"script|load":   scriptLoaded,
+	"script|flush":  scriptsFlushed,
+	"script|exists": scriptsExist,
+	"slowlog|get":   latestSlow,
+}
+
 // keys asks one shard where the pattern names a hash tag, and so one slot.
 func (s *session) keys(row *command.Row, cmd *resp.Command) verdict {
 	tag := literalTag(cmd.Args[1])

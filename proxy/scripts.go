@@ -7,14 +7,6 @@ import (
 	"redis-cluster-proxy/resp"
 )
 
-// afterFanOut is what is done besides when a command has been answered by all
-// nodes, by row name. It returns the reply for the client.
-var afterFanOut = map[string]func(d *dispatcher.Dispatcher, args [][]byte, reply dispatcher.Reply) dispatcher.Reply{
-	"script|load":   scriptLoaded,
-	"script|flush":  scriptsFlushed,
-	"script|exists": scriptsExist,
-}
-
 // scriptLoaded remembers the script for nodes that will lack it: those that join
 // the cluster, restart, or are told to forget.
 func scriptLoaded(d *dispatcher.Dispatcher, args [][]byte, reply dispatcher.Reply) dispatcher.Reply {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -164,4 +165,27 @@ func TestKeysAreBounded(t *testing.T) {
 		t.Errorf("DBSIZE: %+v", got)
 	}
 	d.Do("FLUSHALL")
+}
+
+// TestKeysPastTheBoundAreNotKept counts what is set aside for a reply that is many times as long as allowed.
+func TestKeysPastTheBoundAreNotKept(t *testing.T) {
+	cfg := proxytest.Config{}
+	cfg.Proxy.MaxMergedBytes = 1 << 20
+	p := start(t, cluster.Get(t), cfg)
+	d := proxytest.Connect(t, p.Addr)
+	d.Do("FLUSHALL")
+	defer d.Do("FLUSHALL")
+	name := strings.Repeat("x", 100_000)
+	for i := range 320 { // 32 MB
+		d.Do("SET", fmt.Sprintf("%s%d", name, i), "")
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if got := d.Do("KEYS", "*"); got.Kind != '-' || !strings.Contains(got.Str, "-max-merged-bytes") {
+		t.Errorf("%d keys, %.100q", len(got.Elems), got.Str)
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 12<<20 {
+		t.Errorf("%d bytes were set aside for a reply of at most %d", took, cfg.Proxy.MaxMergedBytes)
+	}
 }
