@@ -67,7 +67,7 @@ func (d *duel) unlike(row *command.Row) bool {
 func (d *duel) differing(t *testing.T, calls [][]string) (at int, got, want []byte) {
 	t.Helper()
 	d.empty(t)
-	ours, theirs := newSide(d.proxy.Addr, resp.RESP3), newSide(d.servers[0].Addr, resp.RESP3)
+	ours, theirs := d.sides(resp.RESP3)
 	defer ours.close()
 	defer theirs.close()
 	for i, args := range calls {

@@ -27,13 +27,14 @@ type comparison struct {
 	unordered ordering
 	once      bool // an element that is there twice counts once
 	shape     bool
+	kind      bool // not even the shape
 	near      float64
 	masks     []*regexp.Regexp
 }
 
 // exact reports whether replies must be the same bytes.
 func (c *comparison) exact() bool {
-	return c.unordered == orderAll && !c.shape && c.near == 0 && c.masks == nil
+	return c.unordered == orderAll && !c.shape && !c.kind && c.near == 0 && c.masks == nil
 }
 
 // same reports whether the replies are alike.
@@ -85,6 +86,9 @@ func (c *comparison) render(v resp.Value, depth int) string {
 		b.WriteString(c.render(*v.Attr, depth+1))
 	}
 	b.WriteByte(v.Kind)
+	if c.kind && v.Kind != '-' {
+		return b.String()
+	}
 	if v.Null {
 		return b.String() + "null"
 	}

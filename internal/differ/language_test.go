@@ -39,7 +39,7 @@ func TestWords(t *testing.T) {
 
 func TestWrongScriptsAreRefused(t *testing.T) {
 	for _, text := range []string{"PING", "== a @nosuch\nPING", "== a\n@nosuch PING", "== a\n@mask=x PING", "== a\n@mask=/(/ PING",
-		"== a\n@near=x PING", "== a\n@replies=x PING", "== a\n@sorted", "== a\nSET \"k"} {
+		"== a\n@near=x PING", "== a\n@replies=x PING", "== a\n@sorted", "== a\n@hear=1 PING", "== a\n@hear=x", "== a\nSET \"k"} {
 		if scripts, err := parseScripts("f", text); err == nil {
 			t.Errorf("%q is taken for %+v", text, scripts)
 		}
@@ -81,6 +81,9 @@ func TestComparison(t *testing.T) {
 		{"@shape", "$1|x|", "+x|", false},
 		{"@shape", "$1|x|", "$-1|", false},
 		{"@shape", "-ERR a|", "-ERR b|", false},
+		{"@kind", "*1|:1|", "*2|:2|+x|", true},
+		{"@kind", "*1|:1|", "~1|:1|", false},
+		{"@kind", "-ERR a|", "-ERR b|", false},
 		{"@near=5", ":100|", ":104|", true},
 		{"@near=5", ":100|", ":106|", false},
 		{"@near=5", "*2|:100|+a|", "*2|:100|+b|", false},

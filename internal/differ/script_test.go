@@ -25,6 +25,7 @@ import (
 //	@deep        @sorted, in all arrays within as well
 //	@set         @sorted, and doubles count once
 //	@shape       types and numbers of elements are the same, and the signs of numbers; errors are the same
+//	@kind        the replies are of the same type; errors are the same
 //	@near=5      numbers differ by that much at most
 //	@mask=/re/   what matches is left out, in every text
 //	@differs=id  the replies differ, as differences.txt has it under this name
@@ -35,6 +36,8 @@ import (
 //	@replies=n     n replies come, not one
 //	@closes        the server closes the connection behind its replies
 //	@on=name       on another connection of that name
+//	@waits         no reply comes yet: the server blocks the client, which is awaited
+//	@hear=n        nothing is sent, so there is no command; n replies come
 //	@save=name     keeps the reply for ${name} in later commands; each server has its own
 //	@scan          calls again with the cursor of each reply until that is 0, and compares all elements as a set
 type script struct {
@@ -54,6 +57,8 @@ type step struct {
 	on      string
 	replies int
 	closes  bool
+	waits   bool
+	silent  bool // nothing is sent
 	save    string
 	scan    bool
 	differs string
@@ -61,7 +66,7 @@ type step struct {
 }
 
 // alone reports whether what comes later depends on the reply.
-func (s *step) alone() bool { return s.on != "" || s.save != "" || s.scan }
+func (st *step) alone() bool { return st.on != "" || st.save != "" || st.scan || st.waits || st.silent }
 
 // pipelined reports whether the script can be sent in one piece.
 func (s *script) pipelined() bool {
@@ -167,8 +172,8 @@ func parseStep(line string) (*step, error) {
 		line = strings.TrimLeft(rest, " \t")
 	}
 	var err error
-	if st.words, err = splitWords(line); err == nil && len(st.words) == 0 {
-		err = fmt.Errorf("no command")
+	if st.words, err = splitWords(line); err == nil && (len(st.words) == 0) != st.silent {
+		err = fmt.Errorf("no command, or one that is not sent")
 	}
 	return st, err
 }
@@ -183,6 +188,11 @@ func (st *step) direct(directive string) (err error) {
 		st.replies, err = strconv.Atoi(value)
 	case "closes":
 		st.closes = true
+	case "waits":
+		st.waits, st.replies = true, 0
+	case "hear":
+		st.silent = true
+		st.replies, err = strconv.Atoi(value)
 	case "on":
 		st.on = value
 	case "save":
@@ -201,6 +211,8 @@ func (st *step) direct(directive string) (err error) {
 		st.how.unordered, st.how.once = orderTop, true
 	case "shape":
 		st.how.shape = true
+	case "kind":
+		st.how.kind = true
 	case "near":
 		st.how.near, err = strconv.ParseFloat(value, 64)
 	case "mask":

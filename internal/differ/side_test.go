@@ -1,14 +1,17 @@
 package differ
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"redis-cluster-proxy/internal/proxytest"
+	"redis-cluster-proxy/internal/redistest"
 	"redis-cluster-proxy/resp"
 )
 
@@ -22,12 +25,13 @@ const maxScans = 100000
 type side struct {
 	addr    string
 	proto   resp.Proto
+	servers []*redistest.Server // who answers in the end
 	clients map[string]*proxytest.Client
 	saved   map[string]string
 }
 
-func newSide(addr string, proto resp.Proto) *side {
-	return &side{addr: addr, proto: proto, clients: map[string]*proxytest.Client{}, saved: map[string]string{}}
+func newSide(addr string, proto resp.Proto, servers []*redistest.Server) *side {
+	return &side{addr: addr, proto: proto, servers: servers, clients: map[string]*proxytest.Client{}, saved: map[string]string{}}
 }
 
 // client returns the connection of that name, which speaks the script's protocol.
@@ -72,6 +76,9 @@ func (s *side) take(st *step) (replies [][]byte, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if st.silent {
+		return s.hear(c, st)
+	}
 	args, err := s.args(st)
 	if err != nil {
 		return nil, err
@@ -79,10 +86,43 @@ func (s *side) take(st *step) (replies [][]byte, err error) {
 	if st.scan {
 		return s.iterate(c, args)
 	}
-	if err := c.SendCommand(args...); err != nil {
+	before, err := s.blocked(st)
+	if err == nil {
+		err = c.SendCommand(args...)
+	}
+	until := time.Now().Add(patience)
+	for now := before; err == nil && st.waits && now == before; {
+		if now, err = s.blocked(st); time.Now().After(until) {
+			err = errors.New("no server blocks the client")
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	return s.hear(c, st)
+}
+
+// blocked is how many clients the servers block now, if a step is about that.
+func (s *side) blocked(st *step) (n int, err error) {
+	if !st.waits {
+		return 0, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for _, server := range s.servers {
+		info, err := server.Client().Info(ctx, "clients").Result()
+		if err != nil {
+			return 0, err
+		}
+		_, rest, _ := strings.Cut(info, "blocked_clients:")
+		number, _, _ := strings.Cut(rest, "\r")
+		one, err := strconv.Atoi(number)
+		if err != nil {
+			return 0, err
+		}
+		n += one
+	}
+	return n, nil
 }
 
 // hear reads the replies of a step that was sent.
