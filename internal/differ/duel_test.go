@@ -19,6 +19,7 @@ type duel struct {
 	servers []*redistest.Server // the plain one first, then the cluster's
 	table   *command.Table      // of the plain server
 	diff    *differences
+	flusher *proxytest.Dialog // to the proxy
 
 	answered map[string]bool // by command: a script called it, Redis did not answer an error, and the proxy had to do so, too
 	called   map[string]bool // likewise: a script called it
@@ -37,6 +38,7 @@ func newDuel(t *testing.T) *duel {
 		d.servers = append(d.servers, n.Server)
 	}
 	d.table = tableOf(t, d.servers[0])
+	d.flusher = proxytest.Connect(t, d.proxy.Addr)
 	return d
 }
 
@@ -69,6 +71,10 @@ func (d *duel) empty(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+	// The proxy gives a script that it has seen to a node that has lost it.
+	if v := d.flusher.Do("SCRIPT", "FLUSH"); v.Str != "OK" {
+		t.Fatalf("SCRIPT FLUSH: %+v", v)
 	}
 }
 
