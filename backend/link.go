@@ -247,6 +247,7 @@ func (l *link) take(count int) (owed []entry, err error) {
 	r := l.runner
 	now := Now()
 	rest := l.in.Bytes()
+	slow := r.node.pool.slow.Load()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range count {
@@ -261,7 +262,11 @@ func (l *link) take(count int) (owed []entry, err error) {
 		}
 		e := r.queue.pop()
 		if e.task != nil {
-			r.stats.note(now-e.sent, now-e.task.Start, first == '-')
+			total := now - e.task.Start
+			r.stats.note(now-e.sent, total, first == '-')
+			if total >= slow {
+				e.task.Total, e.task.AtNode = max(total, 1), now-e.sent
+			}
 		}
 		l.owed[i] = e
 	}

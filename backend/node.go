@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"runtime"
 	"sync"
@@ -44,6 +45,8 @@ type Pool struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup // serveLoops
 
+	slow atomic.Int64 // see SetSlow
+
 	mu sync.Mutex
 	// Guarded by mu.
 	nodes   map[string]*Node
@@ -62,6 +65,7 @@ func NewPool(cfg Config) *Pool {
 	}
 	p := &Pool{cfg: cfg, nodes: make(map[string]*Node)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.SetSlow(-1)
 	// A node that lost power sends no FIN: unacknowledged data ends the
 	// connection after the same time as a dial.
 	p.dialer = net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}}
@@ -70,6 +74,18 @@ func NewPool(cfg Config) *Pool {
 	}
 	return p
 }
+
+// SetSlow makes lanes tell the time of tasks that took d or longer, see Task;
+// negative: of none. Safe at any time.
+func (p *Pool) SetSlow(d time.Duration) {
+	if d < 0 {
+		d = math.MaxInt64
+	}
+	p.slow.Store(int64(d))
+}
+
+// Slow is what SetSlow said, in nanoseconds; math.MaxInt64 for none.
+func (p *Pool) Slow() int64 { return p.slow.Load() }
 
 // Run fails tasks past their deadline until ctx ends, then closes the pool and
 // returns when all of its goroutines have ended.

@@ -28,6 +28,10 @@ type Task struct {
 	// Start is when the client's bytes arrived, by Now. It only serves the
 	// latency figures.
 	Start int64
+	// Total and AtNode are set when the reply comes, if Total is at least what
+	// Pool.SetSlow said, in nanoseconds: the time since Start, and since the
+	// task was written to the node.
+	Total, AtNode int64
 
 	next *Task // in a TaskList
 }

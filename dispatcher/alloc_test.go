@@ -52,6 +52,9 @@ func (tr *trip) Append(reply []byte) {
 // AppendChunk implements Sink.
 func (tr *trip) AppendChunk(reply []byte, _ *backend.Chunk) { tr.Append(reply) }
 
+// Slow implements Sink.
+func (tr *trip) Slow(Slow) { tr.errors++ } // nothing is to be slow
+
 // Gathered implements Sink.
 func (tr *trip) Gathered() int { return tr.gathered }
 

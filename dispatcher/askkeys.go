@@ -17,7 +17,7 @@ type keyQuestion struct {
 func (p *Pipeline) askKeys(row *command.Row, cmd *resp.Command) {
 	p.mu.Lock()
 	r := p.newForwardLocked(row, cmd, nil)
-	p.counts.Requests[row.Family]++
+	p.noteRequestLocked(row)
 	p.pushLocked(r)
 	p.mu.Unlock()
 	q := &keyQuestion{req: r}

@@ -15,6 +15,9 @@ type Sink interface {
 	Append(reply []byte)
 	// AppendChunk gathers reply, a part of chunk, retaining chunk.
 	AppendChunk(reply []byte, chunk *backend.Chunk)
+	// Slow tells of a request that took longer than Pool.SetSlow said. It is
+	// about to be answered; what it is told is valid until Slow returns.
+	Slow(Slow)
 	// Gathered returns how many bytes have gathered since the last Commit.
 	Gathered() int
 	// Commit settles that what has gathered is what the next Flush sends.
@@ -35,13 +38,14 @@ type Pipeline struct {
 	seed uint32
 
 	// Owned by the session's reader.
-	profile     backend.ProfileHandle
+	profile     backend.ProfileHandle // written under mu
 	readProfile backend.ProfileHandle
 	touched     []stage // lanes to flush
 	keyArgs     []int   // scratch
 	silent      bool    // what is dispatched now gets no reply
 	crowded     bool    // the last request filled the Pipeline
 	arrived     int64   // when the batch arrived, by backend.Now
+	intake      Intake  // see TookIn
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -61,6 +65,8 @@ type Pipeline struct {
 	holds      []*hold
 	writes     recentWrites
 	counts     Counts
+	last       *command.Row // of the last request
+	seen       Intake       // as of the last Flush
 }
 
 // NewPipeline makes the Pipeline of one session. seed spreads sessions over
@@ -75,8 +81,11 @@ func NewPipeline(d *Dispatcher, sink Sink, seed uint32, profile backend.Profile)
 // SetProfile makes later requests travel under profile. The Pipeline must be
 // empty, or they could overtake earlier ones.
 func (p *Pipeline) SetProfile(profile backend.Profile) {
-	p.profile = backend.MakeProfile(profile)
-	p.readProfile = p.profile
+	handle := backend.MakeProfile(profile)
+	p.mu.Lock()
+	p.profile = handle
+	p.mu.Unlock()
+	p.readProfile = handle
 	if p.d.cfg.ReadPrefer != PreferPrimary {
 		profile.ReadOnly = true
 		p.readProfile = backend.MakeProfile(profile)
@@ -134,7 +143,7 @@ func (p *Pipeline) Local(row *command.Row, reply []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if row != nil {
-		p.counts.Requests[row.Family]++
+		p.noteRequestLocked(row)
 	}
 	if p.head == p.tail { // nothing to wait for
 		p.emitLocked(row, reply, nil, p.silent)
@@ -161,7 +170,7 @@ func (p *Pipeline) Reserve(row *command.Row) Place {
 	defer p.mu.Unlock()
 	r := p.newRequestLocked(row)
 	r.silent = p.silent
-	p.counts.Requests[row.Family]++
+	p.noteRequestLocked(row)
 	p.pushLocked(r)
 	return Place{r}
 }
@@ -201,6 +210,7 @@ func (p *Pipeline) Flush() {
 	}
 	p.touched = p.touched[:0]
 	p.mu.Lock()
+	p.seen = p.intake
 	lanes := p.unstageLocked()
 	dirty := p.commitLocked()
 	p.mu.Unlock()

@@ -138,7 +138,7 @@ func (p *Pipeline) prepare(pt *part, args [][]byte) {
 
 // placeLocked puts r into the FIFO and sends its parts.
 func (p *Pipeline) placeLocked(r *request) {
-	p.counts.Requests[r.row.Family]++
+	p.noteRequestLocked(r.row)
 	p.pushLocked(r)
 	if !r.isSplit() {
 		p.sendLocked(&r.one)

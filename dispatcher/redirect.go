@@ -88,6 +88,9 @@ func (p *Pipeline) completedLocked(pt *part, reply []byte, chunk *backend.Chunk,
 	p.landLocked(pt)
 	slot := pt.slot
 	p.noteWriteLocked(pt)
+	if pt.task.Total != 0 {
+		p.noteSlowLocked(pt)
+	}
 	p.finishPartLocked(pt, reply, chunk)
 	if len(p.holds) > 0 {
 		lanes = p.advanceLocked(slot, lanes)
@@ -236,6 +239,10 @@ func (p *Pipeline) hastenLocked(slot uint16, now int64) {
 
 // failLocked answers pt with an error.
 func (p *Pipeline) failLocked(pt *part, text string) {
+	if total := backend.Now() - pt.task.Start; total >= p.d.pool.Slow() {
+		pt.task.Total = total
+		p.noteSlowLocked(pt)
+	}
 	p.finishPartLocked(pt, resp.AppendError(nil, text), nil)
 }
 

@@ -30,6 +30,7 @@ type request struct {
 	keys  int      // keys of a split request
 	elems [][]byte // scratch of its merge
 	wire  []byte   // the request's own memory for what is sent
+	slow  *Slow    // of a split request, while parts are missing
 
 	reply storedReply // while it waits for its turn; not if it was split
 }

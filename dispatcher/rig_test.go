@@ -123,6 +123,7 @@ type session struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
+	slow      []slowRequest
 	changed   sync.Cond
 	committed []byte // not flushed yet
 	arrived   []byte // flushed
@@ -142,6 +143,15 @@ func (s *session) Append(reply []byte) { s.gathered = append(s.gathered, reply..
 
 // AppendChunk implements Sink.
 func (s *session) AppendChunk(reply []byte, _ *backend.Chunk) { s.Append(reply) }
+
+// Slow implements Sink.
+func (s *session) Slow(slow Slow) {
+	args, count := slow.Args(5)
+	slow.r = nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.slow = append(s.slow, slowRequest{slow, string(bytes.Join(args, []byte(" "))), count})
+}
 
 // Gathered implements Sink.
 func (s *session) Gathered() int { return len(s.gathered) }

@@ -21,6 +21,9 @@ type aside struct {
 	work  func(ctx context.Context) dispatcher.Reply
 	after func() // called by readLoop before the next command; may be nil
 
+	begun int64    // by backend.Now
+	args  [][]byte // as the slow log keeps them
+
 	answered atomic.Bool
 }
 
@@ -28,7 +31,10 @@ type aside struct {
 // empty. What work uses of the command must have been copied. Its context ends
 // when the client has hung up or the server ends.
 func (s *session) runAside(row *command.Row, work func(ctx context.Context) dispatcher.Reply, after func()) verdict {
-	a := &aside{s: s, place: s.pipe.Reserve(row), work: work, after: after}
+	a := &aside{s: s, place: s.pipe.Reserve(row), work: work, after: after, begun: backend.Now()}
+	if s.rules.slowerThan >= 0 && !row.Flags.Has(command.FlagSkipSlowlog) {
+		a.args = rememberedArgs(row, s.cmd.Args, len(s.cmd.Args))
+	}
 	s.waiting = a.settle
 	s.srv.ending.Add(1)
 	go a.run()
@@ -44,6 +50,11 @@ func (a *aside) run() {
 	reply := a.work(ctx)
 	stop()
 	cancel()
+	if total := backend.Now() - a.begun; a.args != nil && total >= s.srv.d.Pool().Slow() && s.srv.slow.admit() {
+		s.srv.slow.add(slowRequest{
+			at: time.Now(), total: time.Duration(total), args: a.args, addr: s.outline().addr, name: s.badgeNow().name,
+		})
+	}
 	a.answered.Store(true)
 	s.pipe.Answer(a.place, reply)
 	s.conn.Resume()

@@ -68,7 +68,7 @@ func (s *session) hello(row *command.Row, cmd *resp.Command) verdict {
 		v.apply = func() {
 			s.setAuthed(true)
 			if opts.name != nil {
-				s.name = *opts.name
+				s.show(func(b *badge) { b.name = *opts.name })
 			}
 		}
 		if opts.fault != "" {
@@ -130,7 +130,7 @@ func (s *session) parseHello(args [][]byte) (opts helloOptions) {
 			case opts.auth:
 				opts.name = &name
 			default:
-				s.name = name
+				s.show(func(b *badge) { b.name = name })
 			}
 			i++
 		default:
@@ -169,7 +169,7 @@ func (s *session) reset(row *command.Row, _ *resp.Command) verdict {
 	s.profile.Proto = resp.RESP2
 	s.pipe.SetProfile(s.profile)
 	s.resetAuth()
-	s.name, s.noEvict = "", false
+	s.show(func(b *badge) { b.name, b.noEvict = "", false })
 	s.mute = muting{skipping: s.mute.skipping} // CLIENT REPLY SKIP skips this reply, too
 	s.pipe.SetSilent(s.mute.skipping)
 	return s.say(row, []byte("+RESET\r\n"))

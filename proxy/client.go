@@ -1,9 +1,7 @@
 package proxy
 
 import (
-	"fmt"
 	"strings"
-	"time"
 
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/resp"
@@ -33,54 +31,33 @@ func (s *session) clientSetName(row *command.Row, cmd *resp.Command) verdict {
 	if !validName(cmd.Args[2]) {
 		return s.fail(row, errBadName)
 	}
-	s.name = string(cmd.Args[2])
+	s.show(func(b *badge) { b.name = string(cmd.Args[2]) })
 	return s.ok(row)
 }
 
 func (s *session) clientGetName(row *command.Row, _ *resp.Command) verdict {
-	if s.name == "" {
+	if s.badge.name == "" {
 		return s.say(row, resp.AppendNull(nil, s.proto()))
 	}
-	return s.say(row, resp.AppendBulkString(nil, s.name))
+	return s.say(row, resp.AppendBulkString(nil, s.badge.name))
 }
 
 func (s *session) clientSetInfo(row *command.Row, cmd *resp.Command) verdict {
 	attr := strings.ToLower(string(cmd.Args[2]))
-	var field *string
-	switch attr {
-	case "lib-name":
-		field = &s.libName
-	case "lib-ver":
-		field = &s.libVer
-	default:
+	if attr != "lib-name" && attr != "lib-ver" {
 		return s.fail(row, "ERR Unrecognized option '"+string(cmd.Args[2])+"'")
 	}
 	if !validName(cmd.Args[3]) {
 		return s.fail(row, "ERR "+attr+" cannot contain spaces, newlines or special characters.")
 	}
-	*field = string(cmd.Args[3])
+	s.show(func(b *badge) {
+		if attr == "lib-name" {
+			b.libName = string(cmd.Args[3])
+		} else {
+			b.libVer = string(cmd.Args[3])
+		}
+	})
 	return s.ok(row)
-}
-
-// clientInfo writes the line of CLIENT INFO. Sizes that the proxy does not keep
-// per client are 0.
-func (s *session) clientInfo(row *command.Row, _ *resp.Command) verdict {
-	nc := s.conn.NetConn()
-	flags := "N"
-	if s.noEvict {
-		flags = "e"
-	}
-	if s.profile.NoTouch {
-		flags = strings.TrimPrefix(flags, "N") + "T"
-	}
-	user := s.profile.User
-	if user == "" {
-		user = "default"
-	}
-	line := fmt.Sprintf("id=%d addr=%s laddr=%s fd=0 name=%s age=%d idle=0 flags=%s db=0 sub=0 psub=0 ssub=0 multi=-1 "+
-		"qbuf=%d qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r cmd=client|info user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-		s.id, nc.RemoteAddr(), nc.LocalAddr(), s.name, int(time.Since(s.born).Seconds()), flags, s.in.Len(), user, s.proto(), s.libName, s.libVer)
-	return s.say(row, resp.AppendVerbatim(nil, s.proto(), "txt", line))
 }
 
 func (s *session) clientNoEvict(row *command.Row, cmd *resp.Command) verdict {
@@ -88,7 +65,7 @@ func (s *session) clientNoEvict(row *command.Row, cmd *resp.Command) verdict {
 	if !ok {
 		return s.fail(row, errSyntax)
 	}
-	s.noEvict = on // the proxy evicts no clients
+	s.show(func(b *badge) { b.noEvict = on }) // the proxy evicts no clients
 	return s.ok(row)
 }
 

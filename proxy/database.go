@@ -61,3 +61,21 @@ func (s *session) swapDB(row *command.Row, cmd *resp.Command) verdict {
 	}
 	return s.ok(row)
 }
+
+// databaseFault is what is wrong with the database that COPY names, "" if
+// nothing is.
+func databaseFault(args [][]byte) string {
+	for i := 3; i+1 < len(args); i++ {
+		if !is(args[i], "DB") {
+			continue
+		}
+		i++
+		switch n, text := dbIndex(args[i]); {
+		case text != "":
+			return text
+		case n != 0:
+			return errDBIndex
+		}
+	}
+	return ""
+}

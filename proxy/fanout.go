@@ -59,7 +59,6 @@ var afterFanOut = map[string]func(d *dispatcher.Dispatcher, args [][]byte, reply
 	"script|load":   scriptLoaded,
 	"script|flush":  scriptsFlushed,
 	"script|exists": scriptsExist,
-	"slowlog|get":   latestSlow,
 }
 
 // keys asks one shard where the pattern names a hash tag, and so one slot.

@@ -1,125 +1,173 @@
 package proxy
 
 import (
+	"cmp"
+	"context"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/dispatcher"
 	"redis-cluster-proxy/resp"
 )
 
-// infoSections are the sections of INFO in their order. All are about the
-// proxy, in the fields that a standalone server has.
-var infoSections = []struct {
+// proxySections are sections of INFO that only the proxy has. They come when
+// they are asked for by name.
+var proxySections = []struct {
 	name  string
-	write func(*Server, *strings.Builder)
+	write func(*Server) []infoField
 }{
-	{"server", (*Server).infoServer},
-	{"clients", (*Server).infoClients},
-	{"memory", (*Server).infoMemory},
-	{"persistence", (*Server).infoPersistence},
-	{"stats", (*Server).infoStats},
-	{"replication", (*Server).infoReplication},
-	{"cluster", (*Server).infoCluster},
-	{"proxy", (*Server).infoProxy},
+	{"Proxy", (*Server).infoProxy},
+	{"Nodes", (*Server).infoNodes},
 }
 
+// info answers INFO: the sections and fields of a standalone of the cluster's
+// version, made of what the primaries say and what the proxy knows of itself.
 func (s *session) info(row *command.Row, cmd *resp.Command) verdict {
-	var wanted []string
-	for _, a := range cmd.Args[1:] {
-		wanted = append(wanted, strings.ToLower(string(a)))
+	if s.pipe.Busy() {
+		return retry
 	}
-	all := len(wanted) == 0
-	for _, w := range wanted {
-		all = all || w == "all" || w == "default" || w == "everything"
-	}
-	var b strings.Builder
-	for _, section := range infoSections {
-		if !all && !slices.Contains(wanted, section.name) {
-			continue
+	args, proto := cloneArgs(cmd.Args), s.proto()
+	var own infoText
+	for _, section := range proxySections {
+		asked := func(arg []byte) bool { return is(arg, section.name) }
+		if slices.ContainsFunc(args[1:], asked) {
+			own = append(own, infoSection{section.name, section.write(s.srv)})
+			args = append(args[:1], slices.DeleteFunc(args[1:], asked)...)
 		}
-		if b.Len() > 0 {
-			b.WriteString("\r\n")
-		}
-		fmt.Fprintf(&b, "# %s\r\n", strings.ToUpper(section.name[:1])+section.name[1:])
-		section.write(s.srv, &b)
 	}
-	return s.say(row, resp.AppendVerbatim(nil, s.proto(), "txt", b.String()))
+	if own != nil && len(args) == 1 {
+		return s.say(row, resp.AppendVerbatim(nil, proto, "txt", own.String()))
+	}
+	return s.alone(row, func(ctx context.Context, e *dispatcher.Errand) []byte {
+		text, fault := s.srv.askInfo(ctx, e, args)
+		if fault != nil {
+			return fault
+		}
+		return resp.AppendVerbatim(nil, proto, "txt", append(text, own...).String())
+	})
 }
 
-func field(b *strings.Builder, name string, value any) { fmt.Fprintf(b, "%s:%v\r\n", name, value) }
-
-func (s *Server) infoServer(b *strings.Builder) {
-	up := time.Since(s.started)
-	field(b, "redis_version", *s.serverVersion.Load())
-	field(b, "redis_mode", "standalone")
-	field(b, "os", runtime.GOOS+" "+runtime.GOARCH)
-	field(b, "arch_bits", 32<<(^uint(0)>>63))
-	field(b, "multiplexing_api", "epoll")
-	field(b, "process_id", os.Getpid())
-	field(b, "tcp_port", s.port())
-	field(b, "server_time_usec", time.Now().UnixMicro())
-	field(b, "uptime_in_seconds", int(up.Seconds()))
-	field(b, "uptime_in_days", int(up.Hours()/24))
+// askInfo asks all primaries and merges what they say. fault is the reply if
+// that cannot be done.
+func (s *Server) askInfo(ctx context.Context, e *dispatcher.Errand, args [][]byte) (text infoText, fault []byte) {
+	replies, err := e.AskShards(ctx, args...)
+	if err != nil {
+		return nil, errorReply(err)
+	}
+	nodes := make([]nodeInfo, len(replies))
+	for i, r := range replies {
+		v, _, err := resp.ReadValue(r.Bytes)
+		if err != nil || v.Kind != '$' && v.Kind != '=' {
+			return nil, r.Bytes
+		}
+		nodes[i] = nodeInfo{r.Addr, parseInfo(v.Str)}
+	}
+	text = mergeInfo(nodes)
+	text.setOwn(s)
+	text.derive()
+	return text, nil
 }
 
-func (s *Server) infoClients(b *strings.Builder) {
-	field(b, "connected_clients", s.Clients())
-	field(b, "maxclients", s.cfg.MaxClients)
-	field(b, "blocked_clients", 0)
-}
-
-func (s *Server) infoMemory(b *strings.Builder) {
+// infoProxy is about the process.
+func (s *Server) infoProxy() []infoField {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	field(b, "used_memory", m.HeapAlloc)
-	field(b, "used_memory_rss", m.Sys-m.HeapReleased)
-	field(b, "maxmemory", 0)
+	f := s.figures()
+	return fieldsOf(
+		"proxy_version", s.cfg.Version,
+		"go_version", runtime.Version(),
+		"gomaxprocs", runtime.GOMAXPROCS(0),
+		"goroutines", runtime.NumGoroutine(),
+		"uptime_in_seconds", int(time.Since(s.started).Seconds()),
+		"heap_bytes", m.HeapAlloc,
+		"memory_bytes", m.Sys-m.HeapReleased,
+		"gc_cycles", m.NumGC,
+		"clients", s.Clients(),
+		"clients_accepted", f.accepted,
+		"clients_refused", f.refused,
+		"clients_closed_unread", s.aborted.Load(),
+		"requests", f.requests,
+		"error_replies", f.errors,
+		"net_input_bytes", f.netIn,
+		"net_output_bytes", f.netOut,
+		"slow_requests", s.slow.len(),
+		"slots_covered", s.d.Covered(),
+		"nodes", len(s.d.Pool().Nodes()),
+	)
 }
 
-func (s *Server) infoPersistence(b *strings.Builder) {
-	field(b, "loading", 0)
-	field(b, "aof_enabled", 0)
-}
-
-func (s *Server) infoStats(b *strings.Builder) {
-	field(b, "total_connections_received", s.accepted.Load())
-	field(b, "total_commands_processed", s.commandsProcessed())
-	field(b, "rejected_connections", s.refused.Load())
-}
-
-func (s *Server) infoReplication(b *strings.Builder) {
-	field(b, "role", "master")
-	field(b, "connected_slaves", 0)
-}
-
-// infoCluster says what redis-py up to 5.0 looks at before it asks for the
-// cluster's nodes. The mode of HELLO and of the server section stays standalone.
-func (s *Server) infoCluster(b *strings.Builder) {
-	enabled := 1
-	if s.cfg.NoClusterEmulation {
-		enabled = 0
+func fieldsOf(namesAndValues ...any) (fields []infoField) {
+	for i := 0; i < len(namesAndValues); i += 2 {
+		fields = append(fields, infoField{namesAndValues[i].(string), fmt.Sprint(namesAndValues[i+1])})
 	}
-	field(b, "cluster_enabled", enabled)
+	return fields
 }
 
-func (s *Server) infoProxy(b *strings.Builder) {
-	field(b, "proxy_version", s.cfg.Version)
-	field(b, "go_version", runtime.Version())
-	field(b, "goroutines", runtime.NumGoroutine())
-	field(b, "slots_covered", s.d.Covered())
-	field(b, "nodes", len(s.d.Pool().Nodes()))
-}
-
-// commandsProcessed returns the number of commands since the start.
-func (s *Server) commandsProcessed() (sum uint64) {
-	counts := s.d.Counts()
-	for _, n := range counts.Requests {
-		sum += n
+// infoNodes is about the nodes as the proxy sees them, a line each: replicas
+// behind their primaries, and nodes without a part in the cluster at the end.
+func (s *Server) infoNodes() (fields []infoField) {
+	type seat struct {
+		role  string
+		shard int
+		slots int
 	}
-	return sum
+	seats := make(map[string]seat)
+	for i, sh := range s.d.Shards() {
+		if sh.Primary != "" {
+			seats[sh.Primary] = seat{"master", i, sh.Slots}
+		}
+		for _, addr := range sh.Replicas {
+			seats[addr] = seat{"slave", i, 0}
+		}
+	}
+	nodes := s.d.Pool().Nodes()
+	order := func(n *backend.Node) (int, string) {
+		at, ok := seats[n.Addr]
+		if !ok {
+			return len(seats), n.Addr
+		}
+		return at.shard, at.role + n.Addr // master before slave
+	}
+	slices.SortFunc(nodes, func(a, b *backend.Node) int {
+		shardA, nameA := order(a)
+		shardB, nameB := order(b)
+		return cmp.Or(cmp.Compare(shardA, shardB), strings.Compare(nameA, nameB))
+	})
+	for i, n := range nodes {
+		at, ok := seats[n.Addr]
+		if !ok {
+			at.role = "none"
+		}
+		fields = append(fields, infoField{"node" + strconv.Itoa(i), nodeFigures(n, at.role, at.slots)})
+	}
+	return fields
+}
+
+func nodeFigures(n *backend.Node, role string, slots int) string {
+	st := n.Stats()
+	return fmt.Sprintf("addr=%s,role=%s,slots=%d,failing=%t,connections=%d,in_flight=%d,requests=%d,error_replies=%d,timeouts=%d,losses=%d,"+
+		"node_usec_p50=%d,node_usec_p99=%d,total_usec_p50=%d,total_usec_p99=%d",
+		n.Addr, role, slots, n.Failing(), st.Connected, st.InFlight, st.Total.Count(), st.Errors, st.Timeouts, st.Losses,
+		quantile(&st.Node, 0.5), quantile(&st.Node, 0.99), quantile(&st.Total, 0.5), quantile(&st.Total, 0.99))
+}
+
+// quantile returns the bound, in microseconds, of the bucket in which the share
+// q of all durations ends.
+func quantile(h *backend.Histogram, q float64) int64 {
+	total, sum := h.Count(), uint64(0)
+	if total == 0 {
+		return 0
+	}
+	for i, n := range h.Counts {
+		if sum += n; float64(sum) >= q*float64(total) {
+			return backend.BucketBound(i) / 1000
+		}
+	}
+	return backend.BucketBound(backend.NumBuckets-1) / 1000
 }

@@ -30,20 +30,15 @@ func init() { // a literal would be an initialization cycle
 		"reset":  (*session).reset,
 		"info":   (*session).info,
 
-		"keys":       (*session).keys,
-		"config|get": (*session).configGet,
-
-		"client|id":       (*session).clientID,
-		"client|setname":  (*session).clientSetName,
-		"client|getname":  (*session).clientGetName,
-		"client|setinfo":  (*session).clientSetInfo,
-		"client|info":     (*session).clientInfo,
-		"client|no-evict": (*session).clientNoEvict,
-		"client|no-touch": (*session).clientNoTouch,
-		"client|reply":    (*session).clientReply,
+		"keys": (*session).keys,
 	}
-	for _, idea := range []map[string]handler{clusterCommands, slotCommands, operatorCommands, pubsubCommands} {
+	for _, idea := range []map[string]handler{
+		clusterCommands, slotCommands, operatorCommands, pubsubCommands, clientCommands, configCommands, slowCommands,
+	} {
 		maps.Copy(localCommands, idea)
+	}
+	for name := range gatheredCommands {
+		localCommands[name] = (*session).gather
 	}
 }
 

@@ -2,14 +2,12 @@ package proxy_test
 
 import (
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"redis-cluster-proxy/internal/proxytest"
-	"redis-cluster-proxy/resp"
 )
 
 // TestLocalAnswersAreThoseOfRedis compares what a session itself answers, wherever a plain server's answer is always the
@@ -73,84 +71,6 @@ func TestTime(t *testing.T) {
 	}
 }
 
-// infoFields reads INFO, and which sections it has.
-func infoFields(t *testing.T, v resp.Value) (sections []string, fields map[string]string) {
-	t.Helper()
-	fields = map[string]string{}
-	for line := range strings.SplitSeq(strings.TrimSuffix(v.Str, "\r\n"), "\r\n") {
-		name, value, isField := strings.Cut(line, ":")
-		switch {
-		case strings.HasPrefix(line, "# "):
-			sections = append(sections, strings.ToLower(line[2:]))
-		case isField:
-			fields[name] = value
-		case line != "":
-			t.Errorf("INFO has the line %q", line)
-		}
-	}
-	return sections, fields
-}
-
-func TestInfo(t *testing.T) {
-	p := start(t, proxytest.Config{})
-	d := proxytest.Connect(t, p.Addr)
-	for _, kind := range []byte{'$', '='} {
-		v := d.Do("INFO")
-		if v.Kind != kind {
-			t.Errorf("INFO is a %q, want %q", v.Kind, kind)
-		}
-		sections, fields := infoFields(t, v)
-		for _, name := range []string{"server", "clients", "memory", "stats", "replication", "cluster"} {
-			if !slices.Contains(sections, name) {
-				t.Errorf("INFO lacks the section %s: %q", name, sections)
-			}
-		}
-		_, port, _ := strings.Cut(p.Addr, ":")
-		for name, want := range map[string]string{
-			"redis_version": "7.0.15", "redis_mode": "standalone", "tcp_port": port, "connected_clients": "1", "role": "master",
-			"cluster_enabled": "1", "loading": "0", "slots_covered": "16384", "nodes": "6",
-		} {
-			if fields[name] != want {
-				t.Errorf("INFO has %s:%s, want %s", name, fields[name], want)
-			}
-		}
-		d.Do("HELLO", "3")
-	}
-	before := infoNumber(t, d, "total_commands_processed")
-	d.Do("ECHO", "x")
-	if after := infoNumber(t, d, "total_commands_processed"); after < before+1 || after > before+3 {
-		t.Errorf("%d commands processed after %d", after, before)
-	}
-	for _, tt := range []struct {
-		args []string
-		want []string
-	}{
-		{[]string{"INFO", "server"}, []string{"server"}},
-		{[]string{"INFO", "CLIENTS", "stats"}, []string{"clients", "stats"}},
-		{[]string{"INFO", "nosuch", "memory"}, []string{"memory"}},
-	} {
-		if sections, _ := infoFields(t, d.Do(tt.args...)); !slices.Equal(sections, tt.want) {
-			t.Errorf("%q has the sections %q", tt.args, sections)
-		}
-	}
-	all, _ := infoFields(t, d.Do("INFO"))
-	for _, word := range []string{"all", "default", "EVERYTHING"} {
-		if sections, _ := infoFields(t, d.Do("INFO", word)); !slices.Equal(sections, all) {
-			t.Errorf("INFO %s has the sections %q", word, sections)
-		}
-	}
-}
-
-func infoNumber(t *testing.T, d *proxytest.Dialog, name string) int {
-	t.Helper()
-	_, fields := infoFields(t, d.Do("INFO"))
-	n, err := strconv.Atoi(fields[name])
-	if err != nil {
-		t.Fatalf("INFO has %s:%s", name, fields[name])
-	}
-	return n
-}
-
 func TestConfigGetTellsTheProxysOwn(t *testing.T) {
 	cfg := proxytest.Config{}
 	cfg.Proxy.MaxClients, cfg.Proxy.MaxBulkBytes = 77, 2<<20
@@ -164,7 +84,7 @@ func TestConfigGetTellsTheProxysOwn(t *testing.T) {
 	if v := d.Do("CONFIG", "GET", "*"); v.Kind != '%' || len(v.Elems) < 2*5 {
 		t.Errorf("CONFIG GET * says %+v", v)
 	}
-	if v := d.Do("CONFIG", "GET", "max*"); v.Kind != '%' || len(v.Elems) != 2 {
+	if v := d.Do("CONFIG", "GET", "max*"); v.Kind != '%' || len(v.Elems) < 2*2 {
 		t.Errorf("CONFIG GET max* says %+v", v)
 	}
 }

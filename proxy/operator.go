@@ -20,6 +20,7 @@ var operatorInfos = []command.Info{{
 		{Name: "proxy|explain", Arity: -3, Flags: operatorFlags},
 		{Name: "proxy|help", Arity: 2, Flags: operatorFlags},
 		{Name: "proxy|refresh", Arity: 2, Flags: operatorFlags},
+		{Name: "proxy|slowlog", Arity: -2, Flags: operatorFlags},
 		{Name: "proxy|topology", Arity: 2, Flags: operatorFlags},
 	},
 }}
@@ -31,6 +32,7 @@ var operatorCommands = map[string]handler{
 	"proxy|explain":  (*session).proxyExplain,
 	"proxy|help":     (*session).proxyHelp,
 	"proxy|refresh":  (*session).proxyRefresh,
+	"proxy|slowlog":  (*session).proxySlowLog,
 	"proxy|topology": (*session).proxyTopology,
 }
 
@@ -52,6 +54,9 @@ func (s *session) proxyHelp(row *command.Row, _ *resp.Command) verdict {
 		"    merged, and what would become of it if a connection were lost.",
 		"REFRESH",
 		"    Ask the cluster for its topology soon.",
+		"SLOWLOG [<count>]",
+		"    Return the latest entries of SLOWLOG, 10 by default, -1 for all, each with",
+		"    its slowest node and how much of the time that had the command.",
 		"TOPOLOGY",
 		"    Return the topology that commands are routed by.",
 		"HELP",

@@ -19,7 +19,7 @@ var forwardable = map[string]bool{
 	"command": true, "lolwut": true,
 	"module|list": true, "acl|cat": true, "acl|dryrun": true, "acl|genpass": true, "acl|getuser": true, "acl|list": true, "acl|log": true,
 	"acl|users": true, "acl|whoami": true,
-	"function|dump": true, "function|list": true, "memory|doctor": true, "memory|malloc-stats": true,
+	"function|dump": true, "function|list": true,
 	"eval": true, "evalsha": true, "eval_ro": true, "evalsha_ro": true, "fcall": true, "fcall_ro": true,
 }
 
@@ -31,6 +31,8 @@ func refusal(row *command.Row, args [][]byte) string {
 	switch {
 	case container == "command", sub == "help", forwardable[row.Name]:
 		return ""
+	case row.Is("copy"):
+		return databaseFault(args)
 	case row.Blocking(args):
 		return "ERR this proxy does not support the blocking form of '" + row.Name + "'"
 	case row.Flags&(command.FlagPubSub|command.FlagAdmin) != 0,

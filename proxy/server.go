@@ -16,7 +16,7 @@ import (
 	"redis-cluster-proxy/internal/netio"
 )
 
-// Config is a Server's settings.
+// Config is a Server's settings; CONFIG SET may change some of them later.
 type Config struct {
 	// User and Password are what a client that did not authenticate acts as.
 	User, Password string
@@ -32,6 +32,15 @@ type Config struct {
 	// MaxOutputBytes is how much a client may leave unread before it is
 	// closed. Zero means any amount.
 	MaxOutputBytes int
+	// IdleTimeout closes a client that asks nothing for longer. Zero means
+	// never.
+	IdleTimeout time.Duration
+	// SlowerThan is the time from which a request is slow, that is, remembered
+	// for SLOWLOG. Zero means 10 ms, negative never.
+	SlowerThan time.Duration
+	// SlowLogLen is how many slow requests are remembered. Zero means 128,
+	// negative none.
+	SlowLogLen int
 	// AdminCommands are the commands that are allowed though they are denied
 	// by default: names like "debug" and "cluster|reset", or "all".
 	AdminCommands []string
@@ -55,22 +64,33 @@ type Server struct {
 	d       *dispatcher.Dispatcher
 	started time.Time
 	allowed allowance
+	runID   string
 	ctx     context.Context // of what runs beside the sessions; ends with Shutdown
 	cancel  context.CancelFunc
 
+	settings atomic.Pointer[settings]
+	changing sync.Mutex // held to replace settings
+	slow     slowLog
+
 	table         atomic.Pointer[command.Table]
+	gate          atomic.Pointer[pause] // of CLIENT PAUSE; nil: none. Written under mu
 	serverVersion atomic.Pointer[string]
 
 	lastID   atomic.Uint64
 	accepted atomic.Uint64
 	refused  atomic.Uint64
-	aborted  atomic.Uint64 // clients closed for what they left unread
+	aborted  atomic.Uint64                 // clients closed for what they left unread
+	baseline atomic.Pointer[serverFigures] // as of CONFIG RESETSTAT
 
 	mu sync.Mutex
 	// Guarded by mu.
 	listeners map[net.Listener]struct{}
 	sessions  map[*session]struct{}
 	closing   bool
+	goneIn    uint64 // bytes of the sessions that have ended
+	goneOut   uint64
+	ungate    *time.Timer // ends the pause
+	idleTimer *time.Timer // see watchIdle; nil: there is no limit
 
 	ending  sync.WaitGroup // sessions and what runs beside them
 	hangups hangupWatch
@@ -80,10 +100,11 @@ type Server struct {
 // starts nothing.
 func New(cfg Config, d *dispatcher.Dispatcher, table *command.Table) *Server {
 	s := &Server{
-		cfg: cfg, d: d, started: time.Now(), allowed: newAllowance(cfg.AdminCommands),
+		cfg: cfg, d: d, started: time.Now(), runID: newRunID(), allowed: newAllowance(cfg.AdminCommands),
 		listeners: make(map[net.Listener]struct{}),
 		sessions:  make(map[*session]struct{}),
 	}
+	s.adopt(cfg.firstSettings())
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.SetTable(table)
 	s.SetServerVersion("7.0.0")
@@ -115,6 +136,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	s.listeners[ln] = struct{}{}
 	s.mu.Unlock()
+	s.watchIdle()
 	defer s.forgetListener(ln)
 	return s.acceptLoop(ln)
 }
@@ -150,7 +172,8 @@ func (s *Server) acceptLoop(ln net.Listener) error {
 func (s *Server) start(nc net.Conn, ln net.Listener) {
 	s.accepted.Add(1)
 	s.mu.Lock()
-	full := s.cfg.MaxClients > 0 && len(s.sessions) >= s.cfg.MaxClients
+	limit := s.settings.Load().maxClients
+	full := limit > 0 && len(s.sessions) >= limit
 	if full || s.closing {
 		s.mu.Unlock()
 		s.refused.Add(1)
@@ -172,6 +195,8 @@ func (s *Server) start(nc net.Conn, ln net.Listener) {
 func (s *Server) end(sess *session) {
 	s.mu.Lock()
 	delete(s.sessions, sess)
+	s.goneIn += sess.taken
+	s.goneOut += uint64(sess.conn.Written())
 	s.mu.Unlock()
 	s.ending.Done()
 }
@@ -195,7 +220,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for sess := range s.sessions {
 		sess.conn.StopReading()
 	}
+	s.openLocked()
 	s.mu.Unlock()
+	s.watchIdle()
 
 	done := make(chan struct{})
 	go s.awaitSessions(done)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,7 +38,8 @@ type session struct {
 	ended atomic.Bool // readLoop serves no more
 
 	// Guarded by the Pipeline's lock.
-	out netio.Batch
+	out       netio.Batch
+	committed int64 // bytes of replies handed to conn
 
 	// Owned by readLoop.
 	parser  resp.CommandParser
@@ -48,14 +50,19 @@ type session struct {
 	mute    muting
 	waiting func() bool // what is done before the next command; see aside.go and dispatch
 	stopped bool        // no command is read any more
-	name    string
-	libName string
-	libVer  string
-	noEvict bool
+	taken   uint64      // bytes that have arrived
+	rules   *settings   // as of this batch
+	gate    *pause      // what holds commands back, as of this batch
+	letGo   func()      // what is to be done when a command is not held back any more; nil: none is
+
+	crowded atomic.Int64 // since when it leaves too much unread, by backend.Now; 0: it does not
+
+	badgeMu sync.Mutex
+	badge   badge // guarded by badgeMu; see show
 }
 
 func newSession(srv *Server, nc net.Conn) *session {
-	s := &session{srv: srv, id: srv.lastID.Add(1), born: time.Now()}
+	s := &session{srv: srv, id: srv.lastID.Add(1), born: time.Now(), rules: srv.settings.Load()}
 	s.conn = srv.cfg.Poller.NewConn(nc, s, uint32(s.id))
 	s.profile = srv.defaultProfile()
 	s.profile.Proto = resp.RESP2
@@ -73,7 +80,7 @@ func (s *session) setAuthed(ok bool) {
 	s.authed = ok
 	s.parser.Limits = resp.UnauthenticatedLimits()
 	if ok {
-		s.parser.Limits = resp.Limits{MaxBulkBytes: s.srv.cfg.MaxBulkBytes}
+		s.parser.Limits = resp.Limits{MaxBulkBytes: s.rules.maxBulk}
 	}
 }
 
@@ -87,6 +94,9 @@ func (s *session) finish(err error) {
 	if err == nil || errors.Is(err, io.EOF) {
 		for s.unfinished() && s.conn.Wait() {
 		}
+	}
+	if s.letGo != nil {
+		s.letGo()
 	}
 	s.ended.Store(true)
 	s.pipe.Close()
@@ -112,6 +122,7 @@ func (s *session) ReadBuffer() []byte {
 // Arrived implements netio.Handler.
 func (s *session) Arrived(n int) netio.Action {
 	s.in.Filled(n)
+	s.taken += uint64(n)
 	return s.run()
 }
 
@@ -123,6 +134,9 @@ func (s *session) Resumed() netio.Action {
 		}
 		if apply := s.waiting; !apply() {
 			return netio.Pause
+		}
+		if s.stopped {
+			return netio.Stop
 		}
 	}
 	if s.conn.Backlogged(maxBacklog) {
@@ -140,42 +154,18 @@ func (s *session) Quiet() {
 	s.in.Rest()
 }
 
-// Append implements dispatcher.Sink.
-func (s *session) Append(reply []byte) { s.out.Append(reply) }
-
-// AppendChunk implements dispatcher.Sink.
-func (s *session) AppendChunk(reply []byte, chunk *backend.Chunk) { s.out.AppendChunk(reply, chunk) }
-
-// Gathered implements dispatcher.Sink.
-func (s *session) Gathered() int { return s.out.Len() }
-
-// Commit implements dispatcher.Sink.
-func (s *session) Commit() { s.conn.Queue(&s.out) }
-
-// Flush implements dispatcher.Sink.
-func (s *session) Flush() {
-	if !s.conn.Later() {
-		s.Settle()
-	}
-}
-
-// Settle implements netio.Handler.
-func (s *session) Settle() {
-	if left := s.conn.Flush(); left > 0 && s.srv.cfg.MaxOutputBytes > 0 && left > s.srv.cfg.MaxOutputBytes {
-		if s.conn.Abort() {
-			s.srv.aborted.Add(1)
-			glog.Warningf("client %d %s closed: it left %d bytes of replies unread", s.id, s.conn.NetConn().RemoteAddr(), left)
-		}
-	}
-}
-
-// Wake implements dispatcher.Sink.
-func (s *session) Wake() { s.conn.Resume() }
-
 // run handles the commands that have arrived and flushes what they touched.
 func (s *session) run() netio.Action {
 	s.pipe.Begin(backend.Now())
+	if rules := s.srv.settings.Load(); rules != s.rules {
+		s.rules = rules
+		s.setAuthed(s.authed)
+	}
+	if s.gate = s.srv.gate.Load(); s.letGo != nil {
+		s.letGo()
+	}
 	act := s.parse()
+	s.pipe.TookIn(s.taken, s.in.Len())
 	s.pipe.Flush()
 	if act == netio.Continue && s.conn.Backlogged(maxBacklog) {
 		act = netio.Pause
@@ -258,6 +248,9 @@ func (s *session) handle(cmd *resp.Command) verdict {
 	if !s.authed && !row.Flags.Has(command.FlagNoAuth) {
 		s.pipe.LocalError(row, "NOAUTH Authentication required.")
 		return done
+	}
+	if s.gate != nil && s.gate.holds(row) {
+		return s.holdBack()
 	}
 	if onHotPath(row) {
 		return s.dispatch(row, cmd)

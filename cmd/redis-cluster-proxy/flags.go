@@ -19,6 +19,9 @@ type options struct {
 	ClientOutputBufferLimit int64         // bytes, 0: no limit
 	ProtoMaxBulkLen         int64         // bytes
 	MaxMergedBytes          int64         // of the replies of all nodes to one command
+	ClientTimeout           time.Duration // 0: none
+	SlowerThan              time.Duration // of slow requests; negative: none is slow
+	SlowlogMaxLen           int
 	ShutdownTimeout         time.Duration // 0: cut off at once
 	ClusterEmulation        onOff         // clients may take the proxy for a cluster of one node
 	AnnounceAddr            string        // where that node is; empty: where the client is connected to
@@ -110,6 +113,12 @@ func (o *options) defineClients(fs *flag.FlagSet) {
 		"largest argument of a command in `bytes`, at least 1mb; sizes are plain numbers or end in kb, mb or gb")
 	define(fs, &o.MaxMergedBytes, "max-merged-bytes", "512mb", size(1<<20),
 		"`bytes` that the replies of all nodes to one command (KEYS) may have together, at least 1mb; past it the answer is an error")
+	define(fs, &o.ClientTimeout, "client-timeout", "0s", atLeast(0),
+		"`time` after which a client that asks nothing is closed, checked twice a second; 0: never")
+	define(fs, &o.SlowerThan, "slowlog-log-slower-than", "10ms", parseSlowerThan,
+		"`time` from a request's arrival to its answer that makes it an entry of SLOWLOG; 0: all; off: none")
+	define(fs, &o.SlowlogMaxLen, "slowlog-max-len", "128", count(0),
+		"largest `number` of entries of SLOWLOG")
 	define(fs, &o.ShutdownTimeout, "shutdown-timeout", "10s", atLeast(0),
 		"`time` that SIGTERM and SIGINT leave for requests in flight to be answered")
 	define(fs, &o.ClusterEmulation, "cluster-emulation", "on", parseOnOff,

@@ -28,6 +28,8 @@ func defaults() options {
 		ClientOutputBufferLimit: 1 << 30,
 		ProtoMaxBulkLen:         512 << 20,
 		MaxMergedBytes:          512 << 20,
+		SlowerThan:              10 * time.Millisecond,
+		SlowlogMaxLen:           128,
 		ShutdownTimeout:         10 * time.Second,
 		StartupNodes:            []string{"127.0.0.1:7001"},
 		ConnectTimeout:          3 * time.Second,
@@ -82,6 +84,10 @@ func TestRightValues(t *testing.T) {
 		{"-client-output-buffer-limit 0 -proto-max-bulk-len 1mb", func(o *options) {
 			o.ClientOutputBufferLimit, o.ProtoMaxBulkLen = 0, 1<<20
 		}},
+		{"-client-timeout 5m -slowlog-log-slower-than 0 -slowlog-max-len 0", func(o *options) {
+			o.ClientTimeout, o.SlowerThan, o.SlowlogMaxLen = 5*time.Minute, 0, 0
+		}},
+		{"-slowlog-log-slower-than OFF", func(o *options) { o.SlowerThan = -1 }},
 		{"-read-your-writes 0s -max-redirects 0 -redirect-timeout 0", func(o *options) {
 			o.ReadYourWrites, o.MaxRedirects, o.RedirectTimeout = 0, 0, 0
 		}},
@@ -151,6 +157,9 @@ func TestWrongValues(t *testing.T) {
 		"client-output-buffer-limit": "|-1|64 mb|mb|1tb|1.5mb|9223372036854775807kb",
 		"proto-max-bulk-len":         "0|1023kb|-1|x",
 		"max-merged-bytes":           "0|1023kb|-1|x",
+		"client-timeout":             "-1s|5|x",
+		"slowlog-log-slower-than":    "-1s|5|x|on",
+		"slowlog-max-len":            "-1|x",
 		"read-prefer":                "|3|-1|replicas|READ_PREFER",
 		"cross-slot":                 "|no|0",
 		"retry-writes":               "|on|all|true",
@@ -209,7 +218,8 @@ func TestHelpListsEveryFlag(t *testing.T) {
 	for name := range strings.FieldsSeq(`addr startup-nodes password user connect-timeout slots-reload-interval
 		backend-idle-connections read-prefer debug-addr max-procs backend-connections max-redirects redirect-timeout
 		cross-slot retry-writes read-your-writes idc shutdown-timeout require-auth request-timeout
-		client-output-buffer-limit cluster-emulation announce-addr admin-commands max-clients max-merged-bytes proto-max-bulk-len version
+		client-output-buffer-limit client-timeout cluster-emulation announce-addr admin-commands max-clients max-merged-bytes proto-max-bulk-len version
+		slowlog-log-slower-than slowlog-max-len
 		v vmodule logtostderr alsologtostderr stderrthreshold log_dir log_backtrace_at`) {
 		if !strings.Contains(out.String(), "\n  -"+name+" ") && !strings.Contains(out.String(), "\n  -"+name+"\n") {
 			t.Errorf("-help does not list -%s", name)

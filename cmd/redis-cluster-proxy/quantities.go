@@ -34,6 +34,14 @@ func atLeast(least time.Duration) func(string) (time.Duration, error) {
 	}
 }
 
+// parseSlowerThan parses a duration of at least 0, or "off", which is a negative one.
+func parseSlowerThan(text string) (time.Duration, error) {
+	if strings.EqualFold(text, "off") {
+		return -1, nil
+	}
+	return atLeast(0)(text)
+}
+
 // sizeUnits are those of redis.conf: with a b they are powers of 1024, without of 1000.
 var sizeUnits = []struct {
 	suffix string

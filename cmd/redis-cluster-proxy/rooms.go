@@ -66,6 +66,7 @@ func newRooms(o options, procs int) (*rooms, error) {
 	}, r.pool, r.watcher)
 	r.server = proxy.New(proxy.Config{
 		User: o.User, Password: o.Password, RequireAuth: o.RequireAuth,
+		IdleTimeout: o.ClientTimeout, SlowerThan: orAll(o.SlowerThan), SlowLogLen: orNone(o.SlowlogMaxLen),
 		MaxClients: o.MaxClients, MaxBulkBytes: int(o.ProtoMaxBulkLen), MaxOutputBytes: int(o.ClientOutputBufferLimit),
 		MaxMergedBytes: o.MaxMergedBytes,
 		AdminCommands:  o.AdminCommands, NoClusterEmulation: !bool(o.ClusterEmulation), AnnounceAddr: o.AnnounceAddr,
@@ -89,6 +90,14 @@ func orNone[T int | time.Duration](n T) T {
 		return -1
 	}
 	return n
+}
+
+// orAll is d in the words of proxy.Config, where zero is a default.
+func orAll(d time.Duration) time.Duration {
+	if d == 0 {
+		return 1
+	}
+	return d
 }
 
 // close undoes newRooms where nothing was served.

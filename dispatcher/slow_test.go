@@ -1,0 +1,63 @@
+package dispatcher
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"redis-cluster-proxy/internal/redistest"
+)
+
+// slowRequest is what a session's sink was told.
+type slowRequest struct {
+	Slow
+	args  string // the first five
+	count int
+}
+
+// TestSlowRequests: what is slow is told once per request, with its arguments in the client's order, and what is not is
+// not told.
+func TestSlowRequests(t *testing.T) {
+	nodes := redistest.StartFakeCluster(t)
+	r := newFakeRig(t, Config{}, nodes)
+	s := r.newSession()
+	defer s.close()
+	ask := func(args ...string) {
+		t.Helper()
+		s.do(t, args...)
+	}
+	ask("SET", "a", "1")
+	r.pool.SetSlow(0)
+	for _, tt := range []struct {
+		line  string
+		count int
+		parts int
+	}{
+		{"SET a 1", 3, 1}, {"GET a", 2, 1}, {"MGET a b c d", 5, 4}, {"MSET a 1 b 2 c 3 d 4", 9, 4}, {"DEL a b c d e f", 7, 6}, {"MGET {x}a {x}b", 3, 1},
+	} {
+		ask(strings.Fields(tt.line)...)
+		s.mu.Lock()
+		if len(s.slow) != 1 {
+			t.Fatalf("%s: told %+v", tt.line, s.slow)
+		}
+		got := s.slow[0]
+		s.slow = nil
+		s.mu.Unlock()
+		want := strings.Join(strings.Fields(tt.line)[:min(5, tt.count)], " ")
+		if got.args != want || got.count != tt.count || got.Parts != tt.parts {
+			t.Errorf("%s: %d arguments, %q, in %d parts", tt.line, got.count, got.args, got.Parts)
+		}
+		if got.Total < got.AtNode || got.AtNode <= 0 || got.Total > patience || got.Addr == "" {
+			t.Errorf("%s: %+v", tt.line, got)
+		}
+	}
+	r.pool.SetSlow(-1)
+	ask("GET", "a")
+	r.pool.SetSlow(time.Hour)
+	ask("GET", "a")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.slow) > 0 {
+		t.Errorf("told %+v", s.slow)
+	}
+}

@@ -1,0 +1,144 @@
+package proxy
+
+import (
+	"net"
+	"strings"
+	"syscall"
+	"time"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/dispatcher"
+)
+
+// badge is what other sessions can see of a session, besides what its Pipeline
+// knows: what its client told, and whether it is held by CLIENT PAUSE.
+type badge struct {
+	name    string
+	libName string
+	libVer  string
+	noEvict bool
+	held    bool
+}
+
+// show changes the session's badge. Only readLoop does, which therefore reads
+// it without the lock.
+func (s *session) show(change func(*badge)) {
+	s.badgeMu.Lock()
+	defer s.badgeMu.Unlock()
+	change(&s.badge)
+}
+
+// badgeNow returns the badge, to anybody.
+func (s *session) badgeNow() badge {
+	s.badgeMu.Lock()
+	defer s.badgeMu.Unlock()
+	return s.badge
+}
+
+// portrait is a session at one moment.
+type portrait struct {
+	id          uint64
+	addr, laddr string
+	unix        bool
+	fd          int
+	age, idle   time.Duration
+	badge       badge
+	activity    dispatcher.Activity
+	user        string
+	cmd         string
+	unwritten   int64 // bytes of replies that the client has not taken
+	written     int64 // bytes that it has
+}
+
+// portray takes a portrait, from any goroutine.
+func (s *session) portray() portrait {
+	p := s.outline()
+	s.pipe.Inspect(func(a dispatcher.Activity) {
+		p.activity = a
+		p.unwritten = s.committed
+	})
+	p.badge = s.badgeNow()
+	p.written = s.conn.Written()
+	p.unwritten = max(p.unwritten-p.written, 0)
+	p.idle = p.age
+	if at := p.activity.Arrived; at != 0 {
+		p.idle = time.Duration(backend.Now() - at)
+	}
+	p.user = userName(p.activity.Profile)
+	p.cmd = "NULL"
+	if p.activity.Last != nil {
+		p.cmd = p.activity.Last.Name
+	}
+	p.fd = descriptor(s.conn.NetConn())
+	return p
+}
+
+// intake returns what the session has taken in, to its reader.
+func (s *session) intake() dispatcher.Intake {
+	return dispatcher.Intake{Arrived: backend.Now(), Bytes: s.taken, Unread: s.in.Len()}
+}
+
+// portrayAt is portray of a session that handles row at the moment.
+func (s *session) portrayAt(row *command.Row, intake dispatcher.Intake) portrait {
+	p := s.portray()
+	p.idle, p.cmd, p.activity.Intake = 0, row.Name, intake
+	return p
+}
+
+// outline is the part of a portrait that never changes, and the age.
+func (s *session) outline() portrait {
+	nc := s.conn.NetConn()
+	p := portrait{id: s.id, age: time.Since(s.born)}
+	p.addr, p.laddr = nc.RemoteAddr().String(), nc.LocalAddr().String()
+	if nc.LocalAddr().Network() == "unix" { // Redis tells the socket's path on both sides
+		p.unix = true
+		p.laddr += ":0"
+		p.addr = p.laddr
+	}
+	return p
+}
+
+// userName returns the user that the session acts as.
+func (s *session) userName() (name string) {
+	s.pipe.Inspect(func(a dispatcher.Activity) { name = userName(a.Profile) })
+	return name
+}
+
+// flags are the letters of CLIENT LIST, in Redis's order.
+func (p *portrait) flags() string {
+	var b strings.Builder
+	for _, f := range []struct {
+		letter byte
+		set    bool
+	}{
+		{'b', p.badge.held}, {'U', p.unix}, {'e', p.badge.noEvict}, {'T', p.activity.Profile.NoTouch},
+	} {
+		if f.set {
+			b.WriteByte(f.letter)
+		}
+	}
+	if b.Len() == 0 {
+		return "N"
+	}
+	return b.String()
+}
+
+func userName(p backend.Profile) string {
+	if p.User == "" {
+		return "default"
+	}
+	return p.User
+}
+
+// descriptor returns the number of a connection's socket, -1 if it has none any
+// more.
+func descriptor(nc net.Conn) int {
+	fd := -1
+	if sc, ok := nc.(syscall.Conn); ok {
+		if raw, err := sc.SyscallConn(); err == nil {
+			_ = raw.Control(func(n uintptr) { fd = int(n) }) // closed meanwhile: -1
+		}
+	}
+	return fd
+}

@@ -1,0 +1,169 @@
+package proxy
+
+import (
+	"slices"
+	"strings"
+
+	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/resp"
+)
+
+// clientCommands are CLIENT's sub-commands. They are all about the proxy's
+// clients: a node has other ones.
+var clientCommands = map[string]handler{
+	"client|id":       (*session).clientID,
+	"client|setname":  (*session).clientSetName,
+	"client|getname":  (*session).clientGetName,
+	"client|setinfo":  (*session).clientSetInfo,
+	"client|info":     (*session).clientInfo,
+	"client|list":     (*session).clientList,
+	"client|kill":     (*session).clientKill,
+	"client|pause":    (*session).clientPause,
+	"client|unpause":  (*session).clientUnpause,
+	"client|unblock":  (*session).clientUnblock,
+	"client|no-evict": (*session).clientNoEvict,
+	"client|no-touch": (*session).clientNoTouch,
+	"client|reply":    (*session).clientReply,
+
+	"client|tracking":     (*session).clientTracking,
+	"client|trackinginfo": (*session).clientTrackingInfo,
+	"client|caching":      (*session).clientCaching,
+	"client|getredir":     (*session).clientGetRedir,
+}
+
+// present returns the sessions of now in the order in which their clients came.
+func (s *Server) present() []*session {
+	s.mu.Lock()
+	list := make([]*session, 0, len(s.sessions))
+	for sess := range s.sessions {
+		list = append(list, sess)
+	}
+	s.mu.Unlock()
+	slices.SortFunc(list, func(a, b *session) int { return int(int64(a.id) - int64(b.id)) })
+	return list
+}
+
+// expel closes a client at once, as if it had hung up. Nobody sees it any more.
+func (s *Server) expel(sess *session) {
+	s.mu.Lock()
+	delete(s.sessions, sess)
+	s.mu.Unlock()
+	sess.conn.Abort()
+}
+
+func (s *session) clientInfo(row *command.Row, _ *resp.Command) verdict {
+	p := s.portrayAt(row, s.intake())
+	line := p.appendLine(nil, s.srv.release())
+	return s.say(row, resp.AppendVerbatim(nil, s.proto(), "txt", string(line)))
+}
+
+func (s *session) clientList(row *command.Row, cmd *resp.Command) verdict {
+	var f clientFilter
+	if fault := f.parse(cmd.Args[2:], s, false); fault != "" {
+		return s.fail(row, fault)
+	}
+	proto, intake := s.proto(), s.intake()
+	return s.permitted(row, probeClientList, func() []byte {
+		release := s.srv.release()
+		var b []byte
+		for _, sess := range s.srv.present() {
+			if !f.matches(sess) {
+				continue
+			}
+			p := portrait{}
+			if sess == s {
+				p = s.portrayAt(row, intake)
+			} else {
+				p = sess.portray()
+			}
+			b = p.appendLine(b, release)
+		}
+		return resp.AppendVerbatim(nil, proto, "txt", string(b))
+	}, nil)
+}
+
+// clientKill has an old form, with an address and an OK, and a new one, with
+// options and a count. In the old form clients may kill themselves.
+func (s *session) clientKill(row *command.Row, cmd *resp.Command) verdict {
+	old := len(cmd.Args) == 3
+	f := clientFilter{skip: s}
+	if old {
+		f = clientFilter{addr: text(cmd.Args[2])}
+	} else if fault := f.parse(cmd.Args[2:], s, true); fault != "" {
+		return s.fail(row, fault)
+	}
+	suicide := false
+	return s.permitted(row, probeClientKill, func() []byte {
+		killed := 0
+		for _, sess := range s.srv.present() {
+			if !f.matches(sess) {
+				continue
+			}
+			killed++
+			if sess == s {
+				suicide = true // once it has its reply
+			} else {
+				s.srv.expel(sess)
+			}
+		}
+		switch {
+		case old && killed == 0:
+			return resp.AppendError(nil, "ERR No such client")
+		case old:
+			return replyOK
+		}
+		return resp.AppendInt(nil, int64(killed))
+	}, func() { s.stopped = suicide })
+}
+
+// clientUnblock finds nobody: no session is blocked in a command.
+func (s *session) clientUnblock(row *command.Row, cmd *resp.Command) verdict {
+	switch {
+	case len(cmd.Args) > 4:
+		return s.misused(row, cmd)
+	case len(cmd.Args) == 4 && !is(cmd.Args[3], "TIMEOUT") && !is(cmd.Args[3], "ERROR"):
+		return s.fail(row, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
+	}
+	if _, ok := integer(cmd.Args[2]); !ok {
+		return s.fail(row, errNoInteger)
+	}
+	return s.permitted(row, probeClientUnblock, func() []byte { return resp.AppendInt(nil, 0) }, nil)
+}
+
+// misused answers a sub-command whose number of arguments its row allows and
+// its code does not.
+func (s *session) misused(row *command.Row, cmd *resp.Command) verdict {
+	container, _, _ := strings.Cut(row.Name, "|")
+	return s.fail(row, "ERR unknown subcommand or wrong number of arguments for '"+string(cmd.Args[1])+"'. Try "+strings.ToUpper(container)+" HELP.")
+}
+
+// clientTracking refuses to track: the nodes would have to tell the proxy.
+func (s *session) clientTracking(row *command.Row, cmd *resp.Command) verdict {
+	switch {
+	case is(cmd.Args[2], "OFF"):
+		return s.ok(row)
+	case is(cmd.Args[2], "ON"):
+		return s.fail(row, "ERR this proxy does not support the command 'client|tracking'")
+	}
+	return s.fail(row, errSyntax)
+}
+
+// clientTrackingInfo tells that nothing is tracked.
+func (s *session) clientTrackingInfo(row *command.Row, _ *resp.Command) verdict {
+	b := resp.AppendMapHeader(nil, s.proto(), 3)
+	b = resp.AppendBulkString(b, "flags")
+	b = resp.AppendSetHeader(b, s.proto(), 1)
+	b = resp.AppendBulkString(b, "off")
+	b = resp.AppendBulkString(b, "redirect")
+	b = resp.AppendInt(b, -1)
+	b = resp.AppendBulkString(b, "prefixes")
+	return s.say(row, resp.AppendArrayHeader(b, 0))
+}
+
+func (s *session) clientCaching(row *command.Row, _ *resp.Command) verdict {
+	return s.fail(row, "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled")
+}
+
+func (s *session) clientGetRedir(row *command.Row, _ *resp.Command) verdict {
+	return s.say(row, resp.AppendInt(nil, -1))
+}

@@ -1,0 +1,139 @@
+package proxy
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"time"
+
+	"redis-cluster-proxy/dispatcher"
+)
+
+// ownFields are fields of INFO that are about the proxy: what a standalone says
+// of itself, and not of its data.
+var ownFields = map[string]func(*Server) string{
+	"redis_mode":         fixedField("standalone"),
+	"server_mode":        fixedField("standalone"), // Valkey's word for it
+	"os":                 fixedField(runtime.GOOS + " " + runtime.GOARCH),
+	"process_id":         func(*Server) string { return strconv.Itoa(os.Getpid()) },
+	"process_supervised": fixedField("no"),
+	"run_id":             func(s *Server) string { return s.runID },
+	"tcp_port":           func(s *Server) string { return strconv.Itoa(s.port()) },
+	"server_time_usec":   func(*Server) string { return strconv.FormatInt(time.Now().UnixMicro(), 10) },
+	"uptime_in_seconds":  func(s *Server) string { return strconv.Itoa(int(time.Since(s.started).Seconds())) },
+	"uptime_in_days":     func(s *Server) string { return strconv.Itoa(int(time.Since(s.started).Hours() / 24)) },
+	"executable":         func(*Server) string { return executable() },
+	"config_file":        fixedField(""),
+	"io_threads_active":  fixedField("0"),
+
+	"connected_clients":            func(s *Server) string { return strconv.Itoa(s.Clients()) },
+	"cluster_connections":          fixedField("0"),
+	"maxclients":                   func(s *Server) string { return strconv.Itoa(s.settings.Load().maxClients) },
+	"blocked_clients":              fixedField("0"),
+	"tracking_clients":             fixedField("0"),
+	"pubsub_clients":               fixedField("0"),
+	"watching_clients":             fixedField("0"),
+	"clients_in_timeout_table":     fixedField("0"),
+	"total_watched_keys":           fixedField("0"),
+	"total_blocking_keys":          fixedField("0"),
+	"total_blocking_keys_on_nokey": fixedField("0"),
+	"paused_reason":                func(s *Server) string { return s.paused("client_pause", "client_pause") },
+	"paused_actions":               func(s *Server) string { return s.paused("write", "all") },
+	"paused_timeout_milliseconds":  func(s *Server) string { return strconv.FormatInt(s.pauseLeft().Milliseconds(), 10) },
+
+	"total_connections_received": ownCount(func(f *serverFigures) uint64 { return f.accepted }),
+	"rejected_connections":       ownCount(func(f *serverFigures) uint64 { return f.refused }),
+	"total_commands_processed":   ownCount(func(f *serverFigures) uint64 { return f.requests }),
+	"total_error_replies":        ownCount(func(f *serverFigures) uint64 { return f.errors }),
+	"total_net_input_bytes":      ownCount(func(f *serverFigures) uint64 { return f.netIn }),
+	"total_net_output_bytes":     ownCount(func(f *serverFigures) uint64 { return f.netOut }),
+
+	"master_failover_state":          fixedField("no-failover"),
+	"master_replid":                  func(s *Server) string { return s.runID },
+	"master_replid2":                 fixedField("0000000000000000000000000000000000000000"),
+	"second_repl_offset":             fixedField("-1"),
+	"repl_backlog_first_byte_offset": fixedField("0"),
+
+	// What redis-py up to 5.0 looks at before it asks for the cluster's nodes.
+	// The mode, here and in HELLO, stays standalone.
+	"cluster_enabled": func(s *Server) string {
+		if s.cfg.NoClusterEmulation {
+			return "0"
+		}
+		return "1"
+	},
+}
+
+func fixedField(text string) func(*Server) string { return func(*Server) string { return text } }
+
+func executable() string {
+	path, _ := os.Executable()
+	return path
+}
+
+// newRunID makes the 40 digits by which one run of a server is known.
+func newRunID() string {
+	var id [20]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
+}
+
+// serverFigures are what the proxy has counted.
+type serverFigures struct {
+	accepted, refused uint64
+	requests, errors  uint64
+	netIn, netOut     uint64 // bytes, of the clients' side
+}
+
+// figures counts from the start of the process.
+func (s *Server) figures() serverFigures {
+	f := serverFigures{accepted: s.accepted.Load(), refused: s.refused.Load()}
+	counts := s.d.Counts()
+	for i := range counts.Requests {
+		f.requests += counts.Requests[i]
+		f.errors += counts.Errors[i]
+	}
+	s.mu.Lock()
+	f.netIn, f.netOut = s.goneIn, s.goneOut
+	s.mu.Unlock()
+	for _, sess := range s.present() {
+		sess.pipe.Inspect(func(a dispatcher.Activity) { f.netIn += a.Bytes })
+		f.netOut += uint64(sess.conn.Written())
+	}
+	return f
+}
+
+// ownCount is a figure since CONFIG RESETSTAT.
+func ownCount(of func(*serverFigures) uint64) func(*Server) string {
+	return func(s *Server) string {
+		now, n := s.figures(), uint64(0)
+		if base := s.baseline.Load(); base != nil {
+			n = of(base)
+		}
+		return strconv.FormatUint(of(&now)-n, 10)
+	}
+}
+
+// resetStat makes what INFO counts begin anew.
+func (s *Server) resetStat() {
+	f := s.figures()
+	s.baseline.Store(&f)
+}
+
+// setOwn puts the proxy's own values in the place of the nodes'.
+func (t infoText) setOwn(s *Server) {
+	for i := range t {
+		for k := range t[i].fields {
+			f := &t[i].fields[k]
+			if own := ownFields[f.name]; own != nil {
+				f.value = own(s)
+			}
+		}
+	}
+	if section := t.section("server"); section != nil && s.release() >= 7.2 {
+		section.fields = append(section.fields, infoField{"listener0", fmt.Sprintf("name=tcp,bind=*,port=%d", s.port())})
+	}
+}
