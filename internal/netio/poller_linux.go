@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -30,6 +31,7 @@ func NewPoller(loops int) (*Poller, error) {
 			p.Close()
 			return nil, fmt.Errorf("poller: %w", err)
 		}
+		l.yields = loops >= runtime.GOMAXPROCS(0)
 		p.loops = append(p.loops, l)
 		p.running.Add(1)
 		go p.run(l)
@@ -95,7 +97,8 @@ func takeSocket(raw syscall.RawConn) (fd int, err error) {
 type loop struct {
 	// Set at construction.
 	epoll  int
-	wakeFD int // an eventfd
+	wakeFD int  // an eventfd
+	yields bool // other goroutines have no thread to run on but this one's
 
 	// Owned by pollLoop.
 	events [256]syscall.EpollEvent
@@ -230,6 +233,9 @@ func (l *loop) pollLoop() {
 			_ = unix.Close(l.epoll)
 			_ = unix.Close(l.wakeFD)
 			return
+		}
+		if l.yields {
+			runtime.Gosched() // or they would run when the loop is preempted, every 10 ms
 		}
 		l.handle(l.wait(!some))
 	}
