@@ -253,31 +253,3 @@ func TestScriptsOfALostNode(t *testing.T) {
 	c.OwnerOf(slotOf).CutConns()
 	poll(t, "the loss", func() bool { return !r.d.scripts.isAt(sc, n) })
 }
-
-func TestLibraries(t *testing.T) {
-	list := func(libraries ...string) []byte {
-		b := resp.AppendArrayHeader(nil, len(libraries))
-		for _, name := range libraries {
-			b = resp.AppendArrayHeader(b, 8)
-			for _, w := range []string{"library_name", name, "engine", "LUA", "functions"} {
-				b = resp.AppendBulkString(b, w)
-			}
-			b = resp.AppendArrayHeader(b, 0)
-			b = resp.AppendBulkString(b, "library_code")
-			b = resp.AppendBulkString(b, "code of "+name)
-		}
-		return b
-	}
-	replies := []NodeReply{
-		{Addr: "a:1", Bytes: list("x", "y")}, {Addr: "b:1", Bytes: list("y", "z")}, {Addr: "c:1", Bytes: list()},
-		{Addr: "d:1", Bytes: []byte("-ERR unknown command\r\n")},
-	}
-	for addr, want := range map[string]string{
-		"a:1": "map[z:code of z]", "b:1": "map[x:code of x]", "c:1": "map[x:code of x y:code of y z:code of z]",
-		"d:1": "map[x:code of x y:code of y z:code of z]", "e:1": "map[]",
-	} {
-		if got := fmt.Sprint(lacking(replies, addr)); got != want {
-			t.Errorf("%s lacks %s, want %s", addr, got, want)
-		}
-	}
-}

@@ -1,0 +1,179 @@
+package dispatcher
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/resp"
+)
+
+// listOf is a reply to FUNCTION LIST WITHCODE.
+func listOf(libraries ...string) string {
+	b := resp.AppendArrayHeader(nil, len(libraries))
+	for _, name := range libraries {
+		b = resp.AppendArrayHeader(b, 8)
+		for _, w := range []string{"library_name", name, "engine", "LUA", "functions"} {
+			b = resp.AppendBulkString(b, w)
+		}
+		b = resp.AppendArrayHeader(b, 0)
+		b = resp.AppendBulkString(b, "library_code")
+		b = resp.AppendBulkString(b, "code-of-"+name)
+	}
+	return string(b)
+}
+
+// functionStage is two nodes with libraries, the second of which has not been a primary.
+type functionStage struct {
+	t     *testing.T
+	rig   *rig
+	chart *chart
+	a, b  *peer
+
+	mu sync.Mutex
+	// Guarded by mu.
+	heard []string
+}
+
+func newFunctionStage(t *testing.T) *functionStage {
+	st := &functionStage{t: t, chart: newChart(func(string) {})}
+	hear := func(p *peer, args []string) {
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		st.heard = append(st.heard, p.name+": "+strings.Join(args, " "))
+	}
+	st.a, st.b = newPeer(t, "a", hear), newPeer(t, "b", hear)
+	st.rig = newRig(t, Config{RedirectTimeout: patience}, backend.Config{}, st.chart)
+	st.chart.assign(slotOf, st.a.addr)
+	return st
+}
+
+// expect waits for a command at a node and answers it.
+func (st *functionStage) expect(p *peer, command, answer string) {
+	st.t.Helper()
+	command = p.name + ": " + command
+	poll(st.t, command, func() bool {
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		for i, h := range st.heard {
+			if h == command {
+				st.heard = append(st.heard[:i], st.heard[i+1:]...)
+				return p.answer(answer) == nil
+			}
+		}
+		return false
+	})
+}
+
+func (st *functionStage) nothingElse() {
+	st.t.Helper()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if len(st.heard) > 0 {
+		st.t.Errorf("besides, the nodes heard %q", st.heard)
+	}
+}
+
+const listLibraries = "FUNCTION LIST WITHCODE"
+
+// TestFunctionsOfANewPrimary are looked after before they are called, once functions are in use.
+func TestFunctionsOfANewPrimary(t *testing.T) {
+	st := newFunctionStage(t)
+	st.rig.d.functions.used.Store(true)
+	st.chart.assign(1, st.b.addr)
+	st.expect(st.a, listLibraries, listOf("one", "two"))
+	st.expect(st.b, listLibraries, listOf("two"))
+	st.expect(st.b, "FUNCTION LOAD code-of-one", "$3\r\none\r\n")
+	st.nothingElse()
+}
+
+// TestFunctionThatANodeLacks makes its caller wait until the node has it.
+func TestFunctionThatANodeLacks(t *testing.T) {
+	st := newFunctionStage(t)
+	st.chart.assign(1, st.b.addr)
+	s := st.rig.newSession()
+	defer s.close()
+	call := string(resp.AppendCommand(nil, "FCALL", "f", "1", "key"))
+	s.say([]byte(call + "*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n"))
+	st.expect(st.a, "FCALL f 1 key", "-ERR Function not found\r\n")
+	st.expect(st.a, "GET key", "+v\r\n")
+	st.expect(st.a, listLibraries, listOf())
+	st.expect(st.b, listLibraries, listOf("lib"))
+	st.expect(st.a, "FUNCTION LOAD code-of-lib", "$3\r\nlib\r\n")
+	st.expect(st.a, "FCALL f 1 key", ":1\r\n")
+	poll(t, "the replies", func() bool { return s.replies() == 2 })
+	if got := string(s.take()); got != ":1\r\n+v\r\n" {
+		t.Errorf("%q", got)
+	}
+	st.nothingElse()
+}
+
+// TestFunctionThatNobodyHas is looked for once in a while, however often it is called.
+func TestFunctionThatNobodyHas(t *testing.T) {
+	st := newFunctionStage(t)
+	st.chart.assign(1, st.b.addr)
+	s := st.rig.newSession()
+	defer s.close()
+	const notFound = "-ERR Function not found\r\n"
+	for round := range 3 {
+		s.say(resp.AppendCommand(nil, "FCALL", "f", "1", "key"))
+		st.expect(st.a, "FCALL f 1 key", notFound)
+		if round == 0 {
+			st.expect(st.a, listLibraries, listOf("lib"))
+			st.expect(st.b, listLibraries, listOf("lib"))
+			st.expect(st.a, "FCALL f 1 key", notFound)
+		}
+		poll(t, "the reply", func() bool { return s.replies() == 1 })
+		if got := string(s.take()); got != notFound {
+			t.Errorf("%q", got)
+		}
+		k := &st.rig.d.functions
+		k.mu.Lock()
+		if round == 0 && k.checked[st.a.addr] == 0 {
+			t.Error("the look was not remembered")
+		}
+		k.checked[st.a.addr] = backend.Now() + int64(patience) // the machine may be slow
+		k.mu.Unlock()
+	}
+	st.nothingElse()
+}
+
+// TestFunctionsThatCannotBeCompared are the client's matter.
+func TestFunctionsThatCannotBeCompared(t *testing.T) {
+	st := newFunctionStage(t)
+	st.chart.assign(1, st.b.addr)
+	s := st.rig.newSession()
+	defer s.close()
+	s.say(resp.AppendCommand(nil, "FCALL_RO", "f", "1", "key"))
+	st.expect(st.a, "FCALL_RO f 1 key", "-ERR Function not found\r\n")
+	st.expect(st.a, listLibraries, "-NOPERM no\r\n")
+	st.expect(st.b, listLibraries, listOf("lib"))
+	st.expect(st.a, "FUNCTION LOAD code-of-lib", "-NOPERM no\r\n")
+	st.expect(st.a, "FCALL_RO f 1 key", "-ERR Function not found\r\n")
+	poll(t, "the reply", func() bool { return s.replies() == 1 })
+	if got := string(s.take()); got != "-ERR Function not found\r\n" {
+		t.Errorf("%q", got)
+	}
+	st.nothingElse()
+}
+
+func TestLacking(t *testing.T) {
+	replies := []NodeReply{
+		{Addr: "a:1", Bytes: []byte(listOf("x", "y"))}, {Addr: "b:1", Bytes: []byte(listOf("y", "z"))}, {Addr: "c:1", Bytes: []byte(listOf())},
+		{Addr: "d:1", Bytes: []byte("-ERR unknown command\r\n")},
+	}
+	for addr, want := range map[string][]string{
+		"a:1": {"z"}, "b:1": {"x"}, "c:1": {"x", "y", "z"}, "d:1": {"x", "y", "z"}, "e:1": nil,
+	} {
+		got := lacking(replies, addr)
+		for _, name := range want {
+			if got[name] != "code-of-"+name {
+				t.Errorf("%s lacks %v, want %v", addr, got, want)
+			}
+		}
+		if len(got) != len(want) {
+			t.Errorf("%s lacks %v, want %v", addr, got, want)
+		}
+	}
+}
