@@ -1,9 +1,13 @@
 package proxy
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
+
+	"redis-cluster-proxy/dispatcher"
+	"redis-cluster-proxy/resp"
 )
 
 // clientFilter says which clients CLIENT LIST and CLIENT KILL mean. The zero
@@ -33,6 +37,22 @@ func (f *clientFilter) matches(s *session) bool {
 	}
 	o := s.outline()
 	return (f.addr == nil || *f.addr == o.addr) && (f.laddr == nil || *f.laddr == o.laddr)
+}
+
+// unknownUser returns Redis's error if the filter names a user whom the cluster
+// does not know, as far as the session's own user may see that.
+func (f *clientFilter) unknownUser(ctx context.Context, e *dispatcher.Errand) (fault string) {
+	if f.user == nil {
+		return ""
+	}
+	reply, err := e.Ask(ctx, e.Any(), []byte("ACL"), []byte("GETUSER"), []byte(*f.user))
+	if err != nil || len(reply) == 0 || reply[0] == '-' {
+		return ""
+	}
+	if v, _, err := resp.ReadValue(reply); err != nil || !v.Null {
+		return ""
+	}
+	return "ERR No such user '" + *f.user + "'"
 }
 
 // parse reads the options of CLIENT LIST or CLIENT KILL, of which each may come

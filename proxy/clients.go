@@ -1,10 +1,12 @@
 package proxy
 
 import (
+	"context"
 	"slices"
 	"strings"
 
 	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/dispatcher"
 	"redis-cluster-proxy/resp"
 )
 
@@ -63,7 +65,7 @@ func (s *session) clientList(row *command.Row, cmd *resp.Command) verdict {
 		return s.fail(row, fault)
 	}
 	proto, intake := s.proto(), s.intake()
-	return s.permitted(row, probeClientList, func() []byte {
+	return s.permitted(row, probeClientList, func(context.Context, *dispatcher.Errand) []byte {
 		release := s.srv.release()
 		var b []byte
 		for _, sess := range s.srv.present() {
@@ -93,7 +95,10 @@ func (s *session) clientKill(row *command.Row, cmd *resp.Command) verdict {
 		return s.fail(row, fault)
 	}
 	suicide := false
-	return s.permitted(row, probeClientKill, func() []byte {
+	return s.permitted(row, probeClientKill, func(ctx context.Context, e *dispatcher.Errand) []byte {
+		if fault := f.unknownUser(ctx, e); fault != "" {
+			return resp.AppendError(nil, fault)
+		}
 		killed := 0
 		for _, sess := range s.srv.present() {
 			if !f.matches(sess) {
@@ -127,7 +132,7 @@ func (s *session) clientUnblock(row *command.Row, cmd *resp.Command) verdict {
 	if _, ok := integer(cmd.Args[2]); !ok {
 		return s.fail(row, errNoInteger)
 	}
-	return s.permitted(row, probeClientUnblock, func() []byte { return resp.AppendInt(nil, 0) }, nil)
+	return s.permitted(row, probeClientUnblock, func(context.Context, *dispatcher.Errand) []byte { return resp.AppendInt(nil, 0) }, nil)
 }
 
 // misused answers a sub-command whose number of arguments its row allows and

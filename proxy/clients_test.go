@@ -74,7 +74,7 @@ func TestClientListTellsTheTruth(t *testing.T) {
 				t.Errorf("client %d has %s=%s, want %s", i, name, lines[i][name], value)
 			}
 		}
-		if fd, err := strconv.Atoi(lines[i]["fd"]); err != nil || fd < 3 {
+		if fd, err := strconv.Atoi(lines[i]["fd"]); err != nil || fd < 3 && fd != -1 { // a Poller knows its sockets by other numbers
 			t.Errorf("client %d has fd=%s", i, lines[i]["fd"])
 		}
 	}
@@ -100,7 +100,7 @@ func TestOptionsOfClientCommands(t *testing.T) {
 		"CLIENT KILL", "CLIENT KILL a b", "CLIENT KILL ID 0", "CLIENT KILL ID x", "CLIENT KILL ID 77777", "CLIENT KILL TYPE x", "CLIENT KILL TYPE",
 		"CLIENT KILL SKIPME maybe", "CLIENT KILL ID 77777 SKIPME no ADDR", "CLIENT KILL 1.2.3.4:5", `CLIENT KILL ""`, `CLIENT KILL ADDR ""`, `CLIENT KILL LADDR "" SKIPME no`,
 		"CLIENT KILL ADDR 1.2.3.4:5",
-		"CLIENT KILL LADDR 1.2.3.4:5", "CLIENT KILL TYPE master", "CLIENT KILL TYPE pubsub SKIPME no", "CLIENT KILL USER default ADDR 1.2.3.4:5",
+		"CLIENT KILL LADDR 1.2.3.4:5", "CLIENT KILL TYPE master", "CLIENT KILL TYPE pubsub SKIPME no", "CLIENT KILL USER default ADDR 1.2.3.4:5", "CLIENT KILL USER nobody",
 		"CLIENT UNBLOCK x", "CLIENT UNBLOCK 77777", "CLIENT UNBLOCK 77777 x", "CLIENT UNBLOCK x x", "CLIENT UNBLOCK 77777 ERROR x",
 		"CLIENT UNBLOCK 77777 timeout", "CLIENT UNBLOCK 77777 ERROR", "CLIENT UNBLOCK",
 		"CLIENT PAUSE x", "CLIENT PAUSE -1", "CLIENT PAUSE 1 x", "CLIENT PAUSE 1 ALL x", "CLIENT PAUSE", "CLIENT PAUSE 0",
@@ -122,7 +122,6 @@ func TestClientKillKillsWhomItSays(t *testing.T) {
 		{"ID <id>", 1, []bool{false, true, false}},
 		{"ADDR <addr>", 1, []bool{false, true, false}},
 		{"ADDR <addr> ID <id> TYPE normal USER default LADDR <laddr> SKIPME yes", 1, []bool{false, true, false}},
-		{"ADDR <addr> USER nobody", 0, []bool{false, false, false}},
 		{"ID <id> MAXAGE 100000", 0, []bool{false, false, false}},
 		{"ID <id> TYPE pubsub", 0, []bool{false, false, false}},
 		{"TYPE normal", 3, []bool{true, true, true}},

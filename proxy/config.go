@@ -104,7 +104,7 @@ func (s *session) configSet(row *command.Row, cmd *resp.Command) verdict {
 	if fault != "" {
 		return s.fail(row, fault)
 	}
-	apply := func() []byte {
+	apply := func(context.Context, *dispatcher.Errand) []byte {
 		if fault := s.srv.change(func(st *settings) string { return st.setAll(own) }); fault != "" {
 			return resp.AppendError(nil, fault)
 		}
@@ -122,7 +122,7 @@ func (s *session) configSet(row *command.Row, cmd *resp.Command) verdict {
 		if reply := dispatcher.Combine(row, proto, replies); reply[0] == '-' {
 			return reply
 		}
-		return apply()
+		return apply(ctx, e)
 	})
 }
 

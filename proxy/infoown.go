@@ -44,13 +44,6 @@ var ownFields = map[string]func(*Server) string{
 	"paused_actions":               func(s *Server) string { return s.paused("write", "all") },
 	"paused_timeout_milliseconds":  func(s *Server) string { return strconv.FormatInt(s.pauseLeft().Milliseconds(), 10) },
 
-	"total_connections_received": ownCount(func(f *serverFigures) uint64 { return f.accepted }),
-	"rejected_connections":       ownCount(func(f *serverFigures) uint64 { return f.refused }),
-	"total_commands_processed":   ownCount(func(f *serverFigures) uint64 { return f.requests }),
-	"total_error_replies":        ownCount(func(f *serverFigures) uint64 { return f.errors }),
-	"total_net_input_bytes":      ownCount(func(f *serverFigures) uint64 { return f.netIn }),
-	"total_net_output_bytes":     ownCount(func(f *serverFigures) uint64 { return f.netOut }),
-
 	"master_failover_state":          fixedField("no-failover"),
 	"master_replid":                  func(s *Server) string { return s.runID },
 	"master_replid2":                 fixedField("0000000000000000000000000000000000000000"),
@@ -65,6 +58,17 @@ var ownFields = map[string]func(*Server) string{
 		}
 		return "1"
 	},
+}
+
+// ownCounts are fields that count what clients did since the start or CONFIG
+// RESETSTAT.
+var ownCounts = map[string]func(*serverFigures) uint64{
+	"total_connections_received": func(f *serverFigures) uint64 { return f.accepted },
+	"rejected_connections":       func(f *serverFigures) uint64 { return f.refused },
+	"total_commands_processed":   func(f *serverFigures) uint64 { return f.requests },
+	"total_error_replies":        func(f *serverFigures) uint64 { return f.errors },
+	"total_net_input_bytes":      func(f *serverFigures) uint64 { return f.netIn },
+	"total_net_output_bytes":     func(f *serverFigures) uint64 { return f.netOut },
 }
 
 func fixedField(text string) func(*Server) string { return func(*Server) string { return text } }
@@ -106,14 +110,14 @@ func (s *Server) figures() serverFigures {
 	return f
 }
 
-// ownCount is a figure since CONFIG RESETSTAT.
-func ownCount(of func(*serverFigures) uint64) func(*Server) string {
-	return func(s *Server) string {
-		now, n := s.figures(), uint64(0)
-		if base := s.baseline.Load(); base != nil {
-			n = of(base)
-		}
-		return strconv.FormatUint(of(&now)-n, 10)
+// since returns what was counted since base, nil being the start.
+func (f serverFigures) since(base *serverFigures) serverFigures {
+	if base == nil {
+		return f
+	}
+	return serverFigures{
+		accepted: f.accepted - base.accepted, refused: f.refused - base.refused, requests: f.requests - base.requests,
+		errors: f.errors - base.errors, netIn: f.netIn - base.netIn, netOut: f.netOut - base.netOut,
 	}
 }
 
@@ -125,11 +129,14 @@ func (s *Server) resetStat() {
 
 // setOwn puts the proxy's own values in the place of the nodes'.
 func (t infoText) setOwn(s *Server) {
+	figures := s.figures().since(s.baseline.Load())
 	for i := range t {
 		for k := range t[i].fields {
 			f := &t[i].fields[k]
 			if own := ownFields[f.name]; own != nil {
 				f.value = own(s)
+			} else if count := ownCounts[f.name]; count != nil {
+				f.value = strconv.FormatUint(count(&figures), 10)
 			}
 		}
 	}

@@ -1,10 +1,12 @@
 package proxy
 
 import (
+	"context"
 	"time"
 
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/dispatcher"
 	"redis-cluster-proxy/resp"
 )
 
@@ -129,14 +131,14 @@ func (s *session) clientPause(row *command.Row, cmd *resp.Command) verdict {
 		return s.fail(row, "ERR timeout is negative")
 	}
 	d := time.Duration(min(ms, int64(longestPause/time.Millisecond))) * time.Millisecond
-	return s.permitted(row, probeClientPause, func() []byte {
+	return s.permitted(row, probeClientPause, func(context.Context, *dispatcher.Errand) []byte {
 		s.srv.hold(d, writesOnly)
 		return replyOK
 	}, nil)
 }
 
 func (s *session) clientUnpause(row *command.Row, _ *resp.Command) verdict {
-	return s.permitted(row, probeClientPause, func() []byte {
+	return s.permitted(row, probeClientPause, func(context.Context, *dispatcher.Errand) []byte {
 		s.srv.mu.Lock()
 		defer s.srv.mu.Unlock()
 		s.srv.openLocked()

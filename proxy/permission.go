@@ -32,9 +32,9 @@ func words(list ...string) [][]byte {
 }
 
 // permitted answers a command with what act returns if the session's user may
-// do what probe does, else with the node's refusal. act runs beside the session;
-// after is called by readLoop behind it, and may be nil.
-func (s *session) permitted(row *command.Row, probe [][]byte, act func() []byte, after func()) verdict {
+// do what probe does, else with the node's refusal. act runs beside the session,
+// as in alone; after is called by readLoop behind it, and may be nil.
+func (s *session) permitted(row *command.Row, probe [][]byte, act func(context.Context, *dispatcher.Errand) []byte, after func()) verdict {
 	if s.pipe.Busy() {
 		return retry
 	}
@@ -44,7 +44,7 @@ func (s *session) permitted(row *command.Row, probe [][]byte, act func() []byte,
 		if refusal := askPermission(ctx, e, probe, anonymous); refusal != nil {
 			return dispatcher.Whole(refusal)
 		}
-		return dispatcher.Whole(act())
+		return dispatcher.Whole(act(ctx, e))
 	}, after)
 }
 

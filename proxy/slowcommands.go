@@ -1,7 +1,10 @@
 package proxy
 
 import (
+	"context"
+
 	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/dispatcher"
 	"redis-cluster-proxy/resp"
 )
 
@@ -34,7 +37,7 @@ func (s *session) slowlogGet(row *command.Row, cmd *resp.Command) verdict {
 	if fault != "" {
 		return s.fail(row, fault)
 	}
-	return s.permitted(row, probeSlowlog, func() []byte {
+	return s.permitted(row, probeSlowlog, func(context.Context, *dispatcher.Errand) []byte {
 		list := s.srv.slow.latest(n)
 		b := resp.AppendArrayHeader(nil, len(list))
 		for i := range list {
@@ -52,11 +55,11 @@ func (s *session) slowlogGet(row *command.Row, cmd *resp.Command) verdict {
 }
 
 func (s *session) slowlogLen(row *command.Row, _ *resp.Command) verdict {
-	return s.permitted(row, probeSlowlog, func() []byte { return resp.AppendInt(nil, int64(s.srv.slow.len())) }, nil)
+	return s.permitted(row, probeSlowlog, func(context.Context, *dispatcher.Errand) []byte { return resp.AppendInt(nil, int64(s.srv.slow.len())) }, nil)
 }
 
 func (s *session) slowlogReset(row *command.Row, _ *resp.Command) verdict {
-	return s.permitted(row, probeSlowlog, func() []byte {
+	return s.permitted(row, probeSlowlog, func(context.Context, *dispatcher.Errand) []byte {
 		s.srv.slow.reset()
 		return replyOK
 	}, nil)
@@ -73,7 +76,7 @@ func (s *session) proxySlowLog(row *command.Row, cmd *resp.Command) verdict {
 		return s.fail(row, fault)
 	}
 	proto := s.proto()
-	return s.permitted(row, probeSlowlog, func() []byte {
+	return s.permitted(row, probeSlowlog, func(context.Context, *dispatcher.Errand) []byte {
 		list := s.srv.slow.latest(n)
 		b := resp.AppendArrayHeader(nil, len(list))
 		for i := range list {
