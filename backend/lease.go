@@ -103,6 +103,33 @@ func (q *Question) Await(ctx context.Context) (reply []byte, chunk *Chunk, err e
 	return q.reply, q.chunk, nil
 }
 
+// DoAll sends commands, each as RESP, one behind the other without waiting, and
+// returns their replies in that order. Everything else is as with Do.
+func (l *Lease) DoAll(ctx context.Context, wires [][]byte) ([][]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &LostError{Addr: l.node.Addr, Err: err}
+	}
+	asked := make([]Question, len(wires))
+	for i, wire := range wires {
+		q := &asked[i]
+		*q = Question{Task: Task{Wire: wire}, lease: l, told: make(chan struct{})}
+		q.Handler, q.Start = q, Now()
+		if !l.runner.Enqueue(&q.Task) {
+			l.runner.Close(false) // or those before would be answered to nobody
+			return nil, &LostError{Addr: l.node.Addr, Sent: i > 0, Err: ErrClosed}
+		}
+	}
+	l.runner.Flush()
+	replies := make([][]byte, len(wires))
+	for i := range asked {
+		var err error
+		if replies[i], _, err = asked[i].Await(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return replies, nil
+}
+
 // Release gives the connection back for others, or closes it if it is lost, has
 // replies outstanding or was spoiled. A second call does nothing.
 func (l *Lease) Release() {
@@ -119,7 +146,7 @@ func (l *Lease) Release() {
 	}
 }
 
-// Question is the one task of a Lease that is under way.
+// Question is a task of a Lease that is under way.
 type Question struct {
 	Task
 	lease *Lease

@@ -57,3 +57,29 @@ func listShards(t *slots.Table) []Shard {
 	})
 	return slices.DeleteFunc(shards, func(sh Shard) bool { return sh.Primary == "" && sh.Slots == 0 })
 }
+
+// Owners is who owns which slot at one moment. It does not change.
+type Owners struct{ rt *routes }
+
+// Owners returns the owners of now.
+func (d *Dispatcher) Owners() Owners { return Owners{d.routes.Load()} }
+
+// Owner returns the address of the primary of a slot, "" if there is none that
+// the cluster does not call failed.
+func (o Owners) Owner(slot uint16) string {
+	sh := o.rt.shard(slot)
+	if sh == nil || sh.primary == nil || sh.primary.unhealthy.Load() {
+		return ""
+	}
+	return sh.primary.node.Addr
+}
+
+// Addr returns the address of the node with an id, "" if it is not known.
+func (o Owners) Addr(id string) string {
+	for _, n := range o.rt.table.Nodes() {
+		if n.ID == id && id != "" {
+			return n.Addr
+		}
+	}
+	return ""
+}

@@ -1,12 +1,12 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
 	"redis-cluster-proxy/resp"
+	"redis-cluster-proxy/scan"
 )
 
 // fansOut reports whether a command goes to all shards or nodes and its reply
@@ -63,14 +63,14 @@ var afterFanOut = map[string]func(d *dispatcher.Dispatcher, args [][]byte, reply
 
 // keys asks one shard where the pattern names a hash tag, and so one slot.
 func (s *session) keys(row *command.Row, cmd *resp.Command) verdict {
-	tag := literalTag(cmd.Args[1])
-	if tag == nil {
+	key, ok := scan.Tag(cmd.Args[1])
+	if !ok {
 		return s.fanOut(row, cmd)
 	}
 	if s.pipe.Busy() {
 		return retry
 	}
-	args, slot := cloneArgs(cmd.Args), s.srv.d.SlotOf(tag)
+	args, slot := cloneArgs(cmd.Args), s.srv.d.SlotOf(key)
 	return s.aloneAtLength(row, func(ctx context.Context, e *dispatcher.Errand) dispatcher.Reply {
 		e.Limit(s.srv.mergedLimit())
 		reply, err := e.AskSlotAtLength(ctx, slot, false, args...)
@@ -79,18 +79,4 @@ func (s *session) keys(row *command.Row, cmd *resp.Command) verdict {
 		}
 		return reply
 	})
-}
-
-// literalTag returns the part of a pattern that is a hash tag in each key that
-// matches, with its braces, nil if there is none.
-func literalTag(pattern []byte) []byte {
-	open := bytes.IndexByte(pattern, '{')
-	if open < 0 || bytes.ContainsAny(pattern[:open], `*?[\`) {
-		return nil // another brace may come before this one
-	}
-	end := bytes.IndexByte(pattern[open:], '}')
-	if end < 2 || bytes.ContainsAny(pattern[open:open+end], `*?[\`) {
-		return nil
-	}
-	return bytes.Clone(pattern[open : open+end+1])
 }

@@ -30,7 +30,9 @@ func init() { // a literal would be an initialization cycle
 		"reset":  (*session).reset,
 		"info":   (*session).info,
 
-		"keys": (*session).keys,
+		"keys":      (*session).keys,
+		"scan":      (*session).scan,
+		"randomkey": (*session).randomKey,
 	}
 	for _, idea := range []map[string]handler{
 		clusterCommands, slotCommands, operatorCommands, pubsubCommands, clientCommands, configCommands, slowCommands,

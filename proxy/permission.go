@@ -39,7 +39,7 @@ func (s *session) permitted(row *command.Row, probe [][]byte, act func(context.C
 		return retry
 	}
 	e := s.pipe.Errand()
-	anonymous := s.profile.User == s.srv.cfg.User && s.profile.Password == s.srv.cfg.Password
+	anonymous := s.srv.isOwnAccount(s.profile)
 	return s.runAside(row, func(ctx context.Context) dispatcher.Reply {
 		if refusal := askPermission(ctx, e, probe, anonymous); refusal != nil {
 			return dispatcher.Whole(refusal)

@@ -14,6 +14,7 @@ import (
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
 	"redis-cluster-proxy/internal/netio"
+	"redis-cluster-proxy/scan"
 )
 
 // Config is a Server's settings; CONFIG SET may change some of them later.
@@ -72,6 +73,7 @@ type Server struct {
 	changing sync.Mutex // held to replace settings
 	slow     slowLog
 
+	walker        scan.Walker
 	table         atomic.Pointer[command.Table]
 	gate          atomic.Pointer[pause] // of CLIENT PAUSE; nil: none. Written under mu
 	serverVersion atomic.Pointer[string]

@@ -46,6 +46,8 @@ var localNotes = map[string]string{
 	"hello":                   "with AUTH a node is asked whether the password is right",
 	"client|no-touch":         "later commands travel by connections that do not touch keys",
 	"keys":                    "all primaries are asked, or one if the pattern names a hash tag",
+	"scan":                    "the slots are walked over in their order, each at its primary; see scan.md",
+	"randomkey":               "all primaries are asked how many keys they have, and one of them for a key",
 	"info":                    "all primaries are asked, and their figures become one",
 	"config|get":              "a primary is asked for what is not the proxy's own",
 	"config|set":              "all nodes are told what is not the proxy's own",
