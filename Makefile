@@ -10,7 +10,7 @@ FUZZTIME  ?= 10s
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 
-.PHONY: all help test lint fuzz bench demo generate clean redis compiler
+.PHONY: all help test lint fuzz bench demo generate clean redis compiler clients node python
 
 all: ## build bin/redis-cluster-proxy: static, version stamped
 	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BINARY) ./cmd/redis-cluster-proxy
@@ -18,7 +18,7 @@ all: ## build bin/redis-cluster-proxy: static, version stamped
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: redis compiler ## run all tests under the race detector (TESTFLAGS), installing what they need
+test: redis compiler clients ## run all tests under the race detector (TESTFLAGS), installing what they need
 	go build -race ./...
 	go test $(TESTFLAGS) ./...
 	go test $(TESTFLAGS) -tags poller ./proxy ./internal/e2e
@@ -55,6 +55,17 @@ redis: # redis-server, redis-cli and redis-benchmark from the distribution
 
 compiler: # the race detector needs cgo
 	@$(call install,gcc,gcc libc6-dev)
+
+clients: python bin/clients/node_modules/.package-lock.json # the libraries that the tests of internal/clients run
+
+bin/clients/node_modules/.package-lock.json: internal/clients/testdata/node/package.json internal/clients/testdata/node/package-lock.json | node
+	@mkdir -p bin/clients && cp $^ bin/clients && npm ci --prefix bin/clients --ignore-scripts --no-audit --no-fund && touch $@
+
+node:
+	@$(call install,node npm,nodejs npm)
+
+python: # also where another python3 than the distribution's comes first
+	@for p in python3 /usr/bin/python3; do $$p -c 'import redis' 2>/dev/null && exit 0; done; $(call install,python3-redis,python3-redis)
 
 # install PROGRAMS,PACKAGES: nothing happens if all the programs are there; nothing is asked.
 define install

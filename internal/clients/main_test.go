@@ -1,0 +1,46 @@
+// Package clients has no code but tests: client libraries of several languages use the wired proxy, in front of a real
+// cluster, as they come and as their users call them. What is asserted in a library's own language stands in testdata; "make
+// clients" installs what that needs, and without it the tests fail.
+package clients
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"redis-cluster-proxy/internal/proxytest"
+	"redis-cluster-proxy/internal/redistest"
+)
+
+// cluster is what all tests' proxies stand in front of. No two tests use the same keys.
+var cluster = proxytest.SharedCluster(redistest.Config{})
+
+func TestMain(m *testing.M) {
+	flag.Set("logtostderr", "true") // not into files that stay behind
+	goleak.VerifyTestMain(proxytest.Main{M: m, Shared: []interface{ Close() }{cluster}},
+		goleak.IgnoreAnyFunction("redis-cluster-proxy/internal/netio.(*watcher).watchLoop"),
+		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+}
+
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// start runs a proxy in front of the cluster.
+func start(t *testing.T) *proxytest.Proxy {
+	t.Helper()
+	return proxytest.Start(t, proxytest.Config{Seeds: cluster.Get(t).Addrs()})
+}
+
+// prefix begins the keys of one test, and of no other run of it.
+func prefix(t *testing.T) string {
+	t.Helper()
+	return fmt.Sprintf("%s:%d:", t.Name(), time.Now().UnixNano())
+}
