@@ -5,7 +5,8 @@
 // over which the tasks of many sessions travel. A Task is one command as bytes; it
 // is given to a lane with Enqueue, written at the next Flush, and comes back to
 // its Handler exactly once: with a reply, or with an error that tells whether any
-// byte of it was sent.
+// byte of it was sent. A Task with a Prelude is a transaction: several commands
+// that stay together, and one reply.
 //
 // The order of calls: NewPool, Run in a goroutine of the caller's, Pool.Node,
 // Node.Lane, Enqueue and Flush; Pool.Close ends every connection, and Run returns

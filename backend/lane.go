@@ -134,6 +134,13 @@ func (r *TaskRunner) appendLocked(t *Task) {
 		r.pending++
 		r.offset += int64(len(asking))
 	}
+	if t.Prelude != nil {
+		before := t.Prelude.begin(t)
+		for range t.Prelude.Replies {
+			r.queue.push(entry{task: before, begin: r.offset})
+		}
+		r.pending += uint32(t.Prelude.Replies)
+	}
 	if t.WireChunk != nil {
 		r.out.AppendChunk(t.Wire, t.WireChunk)
 	} else {

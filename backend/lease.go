@@ -64,7 +64,7 @@ func (l *Lease) Do(ctx context.Context, wire []byte) ([]byte, error) {
 	return reply, err
 }
 
-// Ask is Do for a task, of which Wire and Asking count. chunk, if it is not nil,
+// Ask is Do for a task, of which Wire, Asking and Prelude count. chunk, if it is not nil,
 // is what the reply is a part of; it may be passed on like any chunk, and need not
 // be released.
 func (l *Lease) Ask(ctx context.Context, t Task) (reply []byte, chunk *Chunk, err error) {

@@ -25,6 +25,8 @@ type Task struct {
 	// Asking sends ASKING in front, as one unit with the command. The reply to
 	// ASKING is swallowed, whatever it is.
 	Asking bool
+	// Prelude says that Wire is several commands; nil: it is one.
+	Prelude *Prelude
 	// Start is when the client's bytes arrived, by Now. It only serves the
 	// latency figures.
 	Start int64

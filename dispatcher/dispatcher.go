@@ -19,6 +19,9 @@ type Config struct {
 	Near func(addr string) bool
 	// RejectCrossSlot answers CROSSSLOT where a request would be split.
 	RejectCrossSlot bool
+	// SplitTransactions executes a transaction over keys of several slots as one
+	// for each slot.
+	SplitTransactions bool
 	// RetryIdempotent sends writes again whose result is unknown, if doing
 	// them twice does no harm.
 	RetryIdempotent bool

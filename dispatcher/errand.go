@@ -122,6 +122,21 @@ func (e *Errand) send(q leg) posed {
 // await waits for the reply to a question. The error is a *backend.LostError.
 func (e *Errand) await(ctx context.Context, q posed) (NodeReply, error) {
 	defer q.lease.Release()
+	return e.hear(ctx, q)
+}
+
+// over asks over a lease that stays the caller's. The error is a
+// *backend.LostError.
+func (e *Errand) over(ctx context.Context, l *backend.Lease, t backend.Task) (NodeReply, error) {
+	addr := l.Node().Addr
+	if err := ctx.Err(); err != nil {
+		return NodeReply{}, &backend.LostError{Addr: addr, Err: err}
+	}
+	return e.hear(ctx, posed{addr, l, l.Send(t)})
+}
+
+// hear waits for as long as requests may take.
+func (e *Errand) hear(ctx context.Context, q posed) (NodeReply, error) {
 	if limit := e.d.pool.RequestTimeout(); limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, backend.ErrTimeout)

@@ -117,13 +117,20 @@ func (e *Errand) route(slot uint16, readOnly bool) (string, backend.ProfileHandl
 // may be sent again.
 func (e *Errand) lost(ctx context.Context, err error, args [][]byte) bool {
 	lost := (*backend.LostError)(nil)
+	return e.broken(ctx, err) && (errors.As(err, &lost) && !lost.Sent || e.safe(args))
+}
+
+// broken is lost for a question that does no harm: it reports whether another
+// connection may help.
+func (e *Errand) broken(ctx context.Context, err error) bool {
+	lost := (*backend.LostError)(nil)
 	refused := (*backend.HandshakeError)(nil)
 	if ctx.Err() != nil || !errors.As(err, &lost) || errors.As(err, &refused) ||
 		errors.Is(err, backend.ErrTooLong) || errors.Is(err, backend.ErrTimeout) {
 		return false
 	}
 	e.d.topology.Refresh("connection lost")
-	return !lost.Sent || e.safe(args)
+	return true
 }
 
 // redirected acts on a node's error b and returns where to ask next: a node, or

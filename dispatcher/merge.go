@@ -15,6 +15,10 @@ import (
 // mergeLocked makes the reply of a split request from those of its parts and
 // hands it to the sink.
 func (p *Pipeline) mergeLocked(r *request) {
+	if r.transaction != nil {
+		p.emitLocked(r.row, r.mergeTransaction(), nil, r.silent)
+		return
+	}
 	if reply := r.mergeErrors(); reply != nil {
 		p.emitLocked(r.row, reply, nil, r.silent)
 		return

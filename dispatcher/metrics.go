@@ -19,11 +19,15 @@ var (
 		"Writes that were answered with UNKNOWNRESULT: whether they were executed is not known.", nil, nil)
 	splitsDesc = prometheus.NewDesc("redis_cluster_proxy_split_requests_total",
 		"Requests that were split over several slots.", nil, nil)
+	transactionsDesc = prometheus.NewDesc("redis_cluster_proxy_transactions_total",
+		"Transactions that came to EXEC with no command refused.", nil, nil)
+	abortedDesc = prometheus.NewDesc("redis_cluster_proxy_transactions_aborted_total",
+		"Transactions of those that were answered with nil: a watched key had changed, or it was not certain that none had.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (d *Dispatcher) Describe(ch chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{requestsDesc, errorsDesc, redirectsDesc, retriesDesc, unknownDesc, splitsDesc} {
+	for _, desc := range []*prometheus.Desc{requestsDesc, errorsDesc, redirectsDesc, retriesDesc, unknownDesc, splitsDesc, transactionsDesc, abortedDesc} {
 		ch <- desc
 	}
 }
@@ -45,4 +49,6 @@ func (d *Dispatcher) Collect(ch chan<- prometheus.Metric) {
 	counter(retriesDesc, d.stats.Retries.Load())
 	counter(unknownDesc, d.stats.Unknown.Load())
 	counter(splitsDesc, d.stats.Splits.Load())
+	counter(transactionsDesc, d.stats.Transactions.Load())
+	counter(abortedDesc, d.stats.Aborted.Load())
 }

@@ -59,6 +59,9 @@ func (p *Pipeline) Replied(run []backend.Reply, chunk *backend.Chunk) backend.Fl
 	for i := range run {
 		pt, reply := run[i].Task.Owner.(*part), run[i].Bytes
 		if reply[0] == '-' {
+			if pre := pt.task.Prelude; pre != nil {
+				reply = outcome(pt.lane.Node().Addr, pre, reply)
+			}
 			b := classify(reply)
 			if b == bounceNone {
 				b = p.scriptBounce(pt, reply)

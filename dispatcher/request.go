@@ -32,6 +32,8 @@ type request struct {
 	wire  []byte   // the request's own memory for what is sent
 	slow  *Slow    // of a split request, while parts are missing
 
+	transaction *Transaction // of an EXEC in parts, or with replies of the session's
+
 	reply storedReply // while it waits for its turn; not if it was split
 }
 

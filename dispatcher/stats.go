@@ -29,6 +29,11 @@ type Stats struct {
 	Unknown atomic.Uint64
 	// Splits counts requests sent in several parts.
 	Splits atomic.Uint64
+	// Transactions counts EXECs that were not refused for what had been queued.
+	Transactions atomic.Uint64
+	// Aborted counts those that were answered with nil because a watched key
+	// had changed, or might have.
+	Aborted atomic.Uint64
 
 	mu sync.Mutex
 	// Guarded by mu.

@@ -169,6 +169,8 @@ func (s *session) reset(row *command.Row, _ *resp.Command) verdict {
 	s.profile.Proto = resp.RESP2
 	s.pipe.SetProfile(s.profile)
 	s.resetAuth()
+	s.setTransaction(nil)
+	s.dropWatch()
 	s.show(func(b *badge) { b.name, b.noEvict = "", false })
 	s.mute = muting{skipping: s.mute.skipping} // CLIENT REPLY SKIP skips this reply, too
 	s.pipe.SetSilent(s.mute.skipping)

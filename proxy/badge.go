@@ -44,6 +44,8 @@ type portrait struct {
 	fd          int
 	age, idle   time.Duration
 	badge       badge
+	queued      int32 // commands since MULTI; -1: not in MULTI
+	watched     int32 // keys
 	activity    dispatcher.Activity
 	user        string
 	cmd         string
@@ -59,6 +61,7 @@ func (s *session) portray() portrait {
 		p.unwritten = s.committed
 	})
 	p.badge = s.badgeNow()
+	p.queued, p.watched = s.queued.Load(), s.watched.Load()
 	p.written = s.conn.Written()
 	p.unwritten = max(p.unwritten-p.written, 0)
 	p.idle = p.age
@@ -112,7 +115,7 @@ func (p *portrait) flags() string {
 		letter byte
 		set    bool
 	}{
-		{'b', p.badge.held}, {'U', p.unix}, {'e', p.badge.noEvict}, {'T', p.activity.Profile.NoTouch},
+		{'x', p.queued >= 0}, {'b', p.badge.held}, {'U', p.unix}, {'e', p.badge.noEvict}, {'T', p.activity.Profile.NoTouch},
 	} {
 		if f.set {
 			b.WriteByte(f.letter)

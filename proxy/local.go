@@ -36,6 +36,7 @@ func init() { // a literal would be an initialization cycle
 	}
 	for _, idea := range []map[string]handler{
 		clusterCommands, slotCommands, operatorCommands, pubsubCommands, clientCommands, configCommands, slowCommands,
+		transactionCommands,
 	} {
 		maps.Copy(localCommands, idea)
 	}
@@ -46,6 +47,10 @@ func init() { // a literal would be an initialization cycle
 
 // say answers with what build appends to a reply in the session's protocol.
 func (s *session) say(row *command.Row, reply []byte) verdict {
+	if s.within != nil {
+		*s.within = append(*s.within, reply...)
+		return done
+	}
 	s.pipe.Local(row, reply)
 	return done
 }
@@ -58,8 +63,7 @@ var (
 func (s *session) ok(row *command.Row) verdict { return s.say(row, replyOK) }
 
 func (s *session) fail(row *command.Row, text string) verdict {
-	s.pipe.LocalError(row, text)
-	return done
+	return s.say(row, resp.AppendError(nil, text))
 }
 
 func (s *session) ping(row *command.Row, cmd *resp.Command) verdict {

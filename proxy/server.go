@@ -94,6 +94,8 @@ type Server struct {
 	ungate    *time.Timer // ends the pause
 	idleTimer *time.Timer // see watchIdle; nil: there is no limit
 
+	mayMulti identitySet
+
 	ending  sync.WaitGroup // sessions and what runs beside them
 	hangups hangupWatch
 }

@@ -35,7 +35,10 @@ type session struct {
 	pipe *dispatcher.Pipeline
 	born time.Time
 
-	ended atomic.Bool // readLoop serves no more
+	ended   atomic.Bool  // readLoop serves no more
+	queued  atomic.Int32 // commands since MULTI; -1: not in MULTI
+	watched atomic.Int32 // keys
+	watch   watching
 
 	// Guarded by the Pipeline's lock.
 	out       netio.Batch
@@ -46,7 +49,10 @@ type session struct {
 	cmd     resp.Command // the command at hand; here, for it would be allocated as a local
 	in      netio.Input
 	profile backend.Profile
-	authed  bool // AUTH succeeded, or is not required
+	authed  bool         // AUTH succeeded, or is not required
+	tx      *transaction // nil: not in MULTI
+	plain   bool         // authed and not in MULTI
+	within  *[]byte      // where the reply to a command inside EXEC goes; nil: to the client
 	mute    muting
 	waiting func() bool // what is done before the next command; see aside.go and dispatch
 	stopped bool        // no command is read any more
@@ -68,6 +74,7 @@ func newSession(srv *Server, nc net.Conn) *session {
 	s.profile.Proto = resp.RESP2
 	s.pipe = dispatcher.NewPipeline(srv.d, s, uint32(s.id), s.profile)
 	s.resetAuth()
+	s.setTransaction(nil)
 	return s
 }
 
@@ -78,6 +85,7 @@ func (s *session) resetAuth() {
 
 func (s *session) setAuthed(ok bool) {
 	s.authed = ok
+	s.plain = ok && s.tx == nil
 	s.parser.Limits = resp.UnauthenticatedLimits()
 	if ok {
 		s.parser.Limits = resp.Limits{MaxBulkBytes: s.rules.maxBulk}
@@ -99,6 +107,7 @@ func (s *session) finish(err error) {
 		s.letGo()
 	}
 	s.ended.Store(true)
+	s.watch.close()
 	s.pipe.Close()
 	s.conn.Close()
 	s.in.Release()
@@ -242,12 +251,12 @@ func (s *session) protocolError(err error) {
 func (s *session) handle(cmd *resp.Command) verdict {
 	row, err := s.srv.table.Load().Lookup(cmd.Args)
 	if err != nil {
-		s.pipe.LocalError(nil, err.Error())
-		return done
+		return s.misspelt(cmd, err)
 	}
-	if !s.authed && !row.Flags.Has(command.FlagNoAuth) {
-		s.pipe.LocalError(row, "NOAUTH Authentication required.")
-		return done
+	if !s.plain {
+		if v, handled := s.notPlain(row, cmd); handled {
+			return v
+		}
 	}
 	if s.gate != nil && s.gate.holds(row) {
 		return s.holdBack()

@@ -57,7 +57,7 @@ func newRooms(o options, procs int) (*rooms, error) {
 	r.dispatcher = dispatcher.New(dispatcher.Config{
 		ReadPrefer:      [...]dispatcher.ReadPrefer{dispatcher.PreferPrimary, dispatcher.PreferReplica, dispatcher.PreferReplicaIDC}[o.ReadPrefer],
 		Near:            nearTo(o.ownIDC()),
-		RejectCrossSlot: o.CrossSlot == crossSlotReject,
+		RejectCrossSlot: o.CrossSlot == crossSlotReject, SplitTransactions: o.CrossSlot == crossSlotAll,
 		RetryIdempotent: o.RetryWrites == retryWritesIdempotent,
 		ReadYourWrites:  o.ReadYourWrites,
 		MaxRedirects:    orNone(o.MaxRedirects),

@@ -1,0 +1,216 @@
+package proxy
+
+import (
+	"context"
+
+	"github.com/golang/glog"
+
+	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/dispatcher"
+	"redis-cluster-proxy/resp"
+)
+
+// transaction is a session's between MULTI and EXEC or DISCARD.
+type transaction struct {
+	queue   dispatcher.Transaction
+	own     []ownCall // commands that the session answers at EXEC
+	aborted bool      // EXEC will say EXECABORT
+}
+
+// ownCall is a queued command that no node is asked.
+type ownCall struct {
+	answer int // in the Transaction
+	row    *command.Row
+	args   [][]byte
+	do     handler
+}
+
+// maxTransactionBytes is how much a client may queue. Redis closes a client
+// whose queue and query buffer are longer than client-query-buffer-limit.
+const maxTransactionBytes = 1 << 30
+
+const (
+	errExecAbort = "EXECABORT Transaction discarded because of previous errors."
+	errNoMulti   = "ERR Command not allowed inside a transaction"
+)
+
+// transactionCommands are never queued, save UNWATCH.
+var transactionCommands = map[string]handler{
+	"multi":   (*session).multi,
+	"exec":    (*session).exec,
+	"discard": (*session).discard,
+	"watch":   (*session).watchKeys,
+	"unwatch": (*session).unwatch,
+}
+
+// immediate are the commands that are executed inside MULTI instead of being
+// queued, as processCommand of Redis 7 has it.
+var immediate = map[string]bool{"multi": true, "exec": true, "discard": true, "watch": true, "quit": true, "reset": true}
+
+// alongWithMulti are commands without keys that go to the node of the others,
+// though outside of MULTI they may be answered otherwise.
+var alongWithMulti = map[string]bool{
+	"ping": true, "echo": true, "time": true, "unwatch": true, "publish": true, "script|exists": true, "wait": true, "waitaof": true,
+}
+
+// ownInMulti are commands that a session answers at EXEC, at once.
+var ownInMulti = map[string]bool{
+	"select": true, "swapdb": true, "move": true, "client|id": true, "client|getname": true, "client|setname": true,
+	"client|setinfo": true, "client|info": true, "client|no-evict": true,
+}
+
+// setTransaction enters or leaves MULTI.
+func (s *session) setTransaction(tx *transaction) {
+	s.tx = tx
+	s.plain = s.authed && tx == nil
+	s.queued.Store(-1)
+	if tx != nil {
+		s.queued.Store(0)
+	}
+}
+
+// notPlain handles a command of a session of which authed or tx says that not
+// everything goes its ordinary way; false: this command does.
+func (s *session) notPlain(row *command.Row, cmd *resp.Command) (v verdict, handled bool) {
+	switch {
+	case !s.authed && !row.Flags.Has(command.FlagNoAuth):
+		return s.refuse(row, "NOAUTH Authentication required."), true
+	case s.tx == nil || immediate[row.Name]:
+		return done, false
+	}
+	return s.enqueue(row, cmd), true
+}
+
+// refuse answers a command that is not executed. In MULTI nothing will be, then;
+// EXEC itself ends the transaction, as rejectCommand of Redis has it.
+func (s *session) refuse(row *command.Row, text string) verdict {
+	if s.tx != nil {
+		s.tx.aborted = true
+	}
+	s.pipe.LocalError(row, text)
+	return done
+}
+
+// misspelt answers a command that Lookup refused.
+func (s *session) misspelt(cmd *resp.Command, err error) verdict {
+	s.refuse(nil, err.Error())
+	if s.tx != nil && is(cmd.Args[0], "exec") {
+		s.setTransaction(nil)
+		s.dropWatch()
+	}
+	return done
+}
+
+// enqueue takes a command into the transaction, or refuses it.
+func (s *session) enqueue(row *command.Row, cmd *resp.Command) verdict {
+	fault := ""
+	switch d := s.srv.decide(row, cmd.Args); {
+	case row.Flags.Has(command.FlagNoMulti):
+		fault = errNoMulti
+	case ownInMulti[row.Name] && d.way == wayLocal:
+		call := ownCall{s.tx.queue.Reserve(), row, cloneArgs(cmd.Args), d.handler}
+		s.tx.own = append(s.tx.own, call)
+	case alongWithMulti[row.Name], d.way == wayForward, row.Blocking(cmd.Args) && row.HasKeys():
+		fault = s.pipe.Queue(&s.tx.queue, row, cmd)
+	case d.way == wayRefuse:
+		fault = d.fault
+	case d.way == wayFanOut, d.way == wayEveryPrimary:
+		fault = "ERR '" + row.Name + "' is not possible inside MULTI: it concerns all nodes of the cluster"
+	default:
+		fault = "ERR '" + row.Name + "' is not supported inside MULTI by this proxy"
+	}
+	if fault != "" {
+		return s.refuse(row, fault)
+	}
+	if s.tx.queue.Bytes() > maxTransactionBytes {
+		s.conn.Abort()
+		glog.Warningf("client %d %s closed: its transaction has more than %d bytes", s.id, s.conn.NetConn().RemoteAddr(), maxTransactionBytes)
+		return stop
+	}
+	s.queued.Store(int32(s.tx.queue.Len()))
+	return s.say(row, replyQueued)
+}
+
+var replyQueued = []byte("+QUEUED\r\n")
+
+func (s *session) multi(row *command.Row, _ *resp.Command) verdict {
+	if s.tx != nil {
+		return s.fail(row, "ERR MULTI calls can not be nested")
+	}
+	who := identity{s.profile.User, s.profile.Password}
+	if s.srv.mayMulti.has(who) {
+		s.beginTransaction()
+		return s.ok(row)
+	}
+	if s.pipe.Busy() {
+		return retry
+	}
+	e, allowed := s.pipe.Errand(), false
+	return s.runAside(row, func(ctx context.Context) dispatcher.Reply {
+		refusal, certain := e.AskMulti(ctx)
+		if allowed = refusal == nil; !allowed {
+			return dispatcher.Whole(refusal)
+		}
+		if certain {
+			s.srv.mayMulti.add(who)
+		}
+		return dispatcher.Whole(replyOK)
+	}, func() {
+		if allowed {
+			s.beginTransaction()
+		}
+	})
+}
+
+func (s *session) beginTransaction() {
+	tx := &transaction{}
+	s.setTransaction(tx)
+	if w := s.watch.look(); w != nil {
+		tx.queue.Guard(w)
+	}
+}
+
+func (s *session) exec(row *command.Row, _ *resp.Command) verdict {
+	tx := s.tx
+	switch {
+	case tx == nil:
+		return s.fail(row, "ERR EXEC without MULTI")
+	case tx.aborted:
+		s.setTransaction(nil)
+		s.dropWatch()
+		return s.fail(row, errExecAbort)
+	case !s.watch.active():
+		s.answerOwn(tx)
+		s.setTransaction(nil)
+		s.pipe.Exec(row, &tx.queue)
+		return done
+	case s.pipe.Busy():
+		return retry
+	}
+	s.answerOwn(tx)
+	s.setTransaction(nil)
+	w := s.takeWatch()
+	return s.alone(row, func(ctx context.Context, e *dispatcher.Errand) []byte { return e.Exec(ctx, w, &tx.queue) })
+}
+
+// answerOwn executes the queued commands that are the session's own.
+func (s *session) answerOwn(tx *transaction) {
+	for _, call := range tx.own {
+		var reply []byte
+		s.within = &reply
+		call.do(s, call.row, &resp.Command{Args: call.args})
+		s.within = nil
+		tx.queue.Answer(call.answer, reply)
+	}
+}
+
+func (s *session) discard(row *command.Row, cmd *resp.Command) verdict {
+	if s.tx == nil {
+		return s.fail(row, "ERR DISCARD without MULTI")
+	}
+	if s.watch.active() && s.pipe.Busy() {
+		return retry
+	}
+	s.setTransaction(nil)
+	return s.unwatch(row, cmd)
+}
