@@ -14,12 +14,12 @@ var (
 	prefixBecause = []byte("-EXECABORT Transaction discarded because of: ")
 )
 
-// outcome returns what counts of the replies to a unit whose EXEC was answered
+// unitOutcome returns what counts of the replies to a unit whose EXEC was answered
 // with an error: the redirect because of which nothing was executed, or an error
 // for the client. It knows what Redis 7 does: a command that cannot be queued is
 // answered with an error, and makes EXEC discard them all; EXEC looks at the keys
 // of all commands once more, and may be redirected itself.
-func outcome(addr string, pre *backend.Prelude, reply []byte) []byte {
+func unitOutcome(addr string, pre *backend.Prelude, reply []byte) []byte {
 	switch {
 	case pre.Fault != nil && pre.Errors == pre.Replies: // nothing was accepted
 		return pre.Fault

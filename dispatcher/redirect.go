@@ -60,7 +60,7 @@ func (p *Pipeline) Replied(run []backend.Reply, chunk *backend.Chunk) backend.Fl
 		pt, reply := run[i].Task.Owner.(*part), run[i].Bytes
 		if reply[0] == '-' {
 			if pre := pt.task.Prelude; pre != nil {
-				reply = outcome(pt.lane.Node().Addr, pre, reply)
+				reply = unitOutcome(pt.lane.Node().Addr, pre, reply)
 			}
 			b := classify(reply)
 			if b == bounceNone {

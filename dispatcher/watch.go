@@ -216,7 +216,7 @@ func (e *Errand) Exec(ctx context.Context, w *Watch, t *Transaction) []byte {
 		return resp.AppendError(nil, e.explain(err, false).Error())
 	}
 	if isError(reply.Bytes) {
-		return e.refused(w, outcome(addr, task.Prelude, reply.Bytes), aborted)
+		return e.refused(w, unitOutcome(addr, task.Prelude, reply.Bytes), aborted)
 	}
 	w.release() // EXEC has ended all watching
 	if kind, n, _, ok := resp.Header(reply.Bytes); !ok || kind != '*' || n != u.commands {
@@ -297,11 +297,17 @@ func (e *Errand) AskMulti(ctx context.Context) (refusal []byte, certain bool) {
 			return nil, false
 		case err != nil:
 			continue
-		case t.Prelude.Fault != nil:
-			return t.Prelude.Fault, true
-		case isError(reply.Bytes):
-			return reply.Bytes, true
 		}
-		return nil, true
+		refusal = reply.Bytes
+		if t.Prelude.Fault != nil {
+			refusal = t.Prelude.Fault
+		}
+		switch {
+		case !isError(refusal):
+			return nil, true
+		case classify(refusal) != bounceNone: // it cannot serve anybody now
+			return nil, false
+		}
+		return refusal, true
 	}
 }

@@ -21,7 +21,12 @@ type pause struct {
 // holds reports whether a command has to wait. With all commands the one that
 // would end the pause waits, too, as in Redis.
 func (p *pause) holds(row *command.Row) bool {
-	return !p.writesOnly || row.MayWrite() || row.Flags.Has(command.FlagMayReplicate) || mayReplicate[row.Name]
+	return !p.writesOnly || replicates(row)
+}
+
+// replicates reports whether the command may change something, at replicas too.
+func replicates(row *command.Row) bool {
+	return row.MayWrite() || row.Flags.Has(command.FlagMayReplicate) || mayReplicate[row.Name]
 }
 
 // mayReplicate are commands that are no writes and yet change replicas. Redis 7.0

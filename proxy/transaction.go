@@ -15,6 +15,7 @@ type transaction struct {
 	queue   dispatcher.Transaction
 	own     []ownCall // commands that the session answers at EXEC
 	aborted bool      // EXEC will say EXECABORT
+	writes  bool      // CLIENT PAUSE WRITE holds EXEC back
 }
 
 // ownCall is a queued command that no node is asked.
@@ -77,6 +78,8 @@ func (s *session) notPlain(row *command.Row, cmd *resp.Command) (v verdict, hand
 		return s.refuse(row, "NOAUTH Authentication required."), true
 	case s.tx == nil || immediate[row.Name]:
 		return done, false
+	case s.gate != nil && s.gate.holds(row):
+		return s.holdBack(), true
 	}
 	return s.enqueue(row, cmd), true
 }
@@ -127,6 +130,7 @@ func (s *session) enqueue(row *command.Row, cmd *resp.Command) verdict {
 		glog.Warningf("client %d %s closed: its transaction has more than %d bytes", s.id, s.conn.NetConn().RemoteAddr(), maxTransactionBytes)
 		return stop
 	}
+	s.tx.writes = s.tx.writes || replicates(row)
 	s.queued.Store(int32(s.tx.queue.Len()))
 	return s.say(row, replyQueued)
 }
@@ -175,6 +179,8 @@ func (s *session) exec(row *command.Row, _ *resp.Command) verdict {
 	switch {
 	case tx == nil:
 		return s.fail(row, "ERR EXEC without MULTI")
+	case tx.writes && s.gate != nil:
+		return s.holdBack()
 	case tx.aborted:
 		s.setTransaction(nil)
 		s.dropWatch()

@@ -63,6 +63,19 @@ func (h *watching) close() {
 	h.drop()
 }
 
+// watching returns how many clients watch, and how many keys together.
+func (s *Server) watching() (clients, keys int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for sess := range s.sessions {
+		if n := int(sess.watched.Load()); n > 0 {
+			clients++
+			keys += n
+		}
+	}
+	return clients, keys
+}
+
 // takeWatch is for whoever ends the Watch.
 func (s *session) takeWatch() *dispatcher.Watch {
 	s.watched.Store(0)

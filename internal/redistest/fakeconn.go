@@ -123,6 +123,7 @@ func (c *fakeConn) handle(args []string) bool {
 	}
 	before := len(c.out.buf)
 	if v.Error != "" {
+		c.abort(strings.ToLower(args[0]))
 		c.fail(v.Error)
 	} else {
 		c.executeLocked(args)

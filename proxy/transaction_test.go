@@ -1,0 +1,209 @@
+package proxy_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"redis-cluster-proxy/internal/proxytest"
+	"redis-cluster-proxy/internal/redistest"
+)
+
+// talk sends lines in one go and returns all replies.
+func talk(d *proxytest.Dialog, lines ...string) (replies []string) {
+	d.Say(strings.Join(lines, "\r\n") + "\r\n")
+	for range lines {
+		replies = append(replies, d.Hear())
+	}
+	return replies
+}
+
+// wantLast fails unless the last of replies is want.
+func wantLast(t *testing.T, replies []string, want string) {
+	t.Helper()
+	if got := replies[len(replies)-1]; got != want {
+		t.Errorf("%q, want %q", replies, want)
+	}
+}
+
+const execAbort = "-EXECABORT Transaction discarded because of previous errors.\r\n"
+
+// TestTransactionsAreThoseOfRedis has what internal/differ has no words for.
+func TestTransactionsAreThoseOfRedis(t *testing.T) {
+	tw := startTwins(t)
+	for _, hello := range []string{"", commands("HELLO 3")} {
+		for _, lines := range [][]string{
+			{"MULTI", "SAVE", "EXEC"}, {"MULTI", "SHUTDOWN", "EXEC"}, {"MULTI", "SYNC", "EXEC"},
+			{"MULTI", "BLPOP none 0", "BLMOVE none none LEFT LEFT 0", "XREAD BLOCK 0 STREAMS none $", "WAIT 0 0", "PUBLISH nobody x", "EXEC"},
+			{"MULTI", "CLIENT INFO x", "PING", "EXEC"},
+			{"CLIENT REPLY SKIP", "MULTI", "SET k v", "EXEC"}, {"MULTI", "SET k v", "RESET", "PING"}, {"MULTI", "QUIT", "PING"},
+		} {
+			tw.alike(t, hello+commands(lines...))
+		}
+	}
+}
+
+func TestMultiRefusesWhatNeedsSeveralNodes(t *testing.T) {
+	d := connect(t)
+	for _, line := range []string{
+		"DBSIZE", "KEYS *", "FLUSHALL", "SCRIPT LOAD x", "SUBSCRIBE c", "HELLO 3", "AUTH x", "CLIENT REPLY OFF", "MGET a b", "INFO", "MONITOR",
+	} {
+		replies := talk(d, "MULTI", "SET {refused}k v", line, "EXEC", "EXISTS {refused}k")
+		if replies[0] != "+OK\r\n" || replies[1] != "+QUEUED\r\n" || replies[2][0] != '-' || replies[3] != execAbort || replies[4] != ":0\r\n" {
+			t.Errorf("%s: %q", line, replies)
+		}
+	}
+}
+
+func TestTransactionOverSlots(t *testing.T) {
+	cfg := proxytest.Config{}
+	cfg.Dispatcher.SplitTransactions = true
+	d := proxytest.Connect(t, start(t, cfg).Addr)
+	d.Do("DEL", "one", "two", "three")
+	replies := talk(d, "MULTI", "PING", "SET one 1", "ECHO x", "SET two 2", "CLIENT GETNAME", "INCR one", "GET two", "SET three 3", "LPUSH two x", "GET one", "EXEC")
+	wantLast(t, replies, "*10\r\n+PONG\r\n+OK\r\n$1\r\nx\r\n+OK\r\n$-1\r\n:2\r\n$1\r\n2\r\n+OK\r\n"+
+		"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n$1\r\n2\r\n")
+	wantLast(t, talk(d, "WATCH one", "MULTI", "SET two 2", "EXEC"), execAbort)
+	if v := d.Do("WATCH", "one", "two", "three"); v.Kind != '-' || !strings.HasPrefix(v.Str, "CROSSSLOT ") {
+		t.Errorf("WATCH over all nodes: %+v", v)
+	}
+	wantLast(t, talk(d, "MULTI", "MGET one two", "EXEC"), execAbort)
+}
+
+// TestFailedUnitIsNamed: one unit of several is refused by its node.
+func TestFailedUnitIsNamed(t *testing.T) {
+	cfg := proxytest.Config{}
+	cfg.Dispatcher.SplitTransactions = true
+	c, p := startBeforeFake(t, cfg)
+	d := proxytest.Connect(t, p.Addr)
+	talk(d, "MULTI", "EXEC") // now it is known that MULTI is allowed
+	slot := redistest.Slot("bad")
+	c.OwnerOf(slot).Intercept(func(r redistest.Request) (v redistest.Verdict) {
+		if strings.EqualFold(r.Args[0], "exec") {
+			v.Error = "EXECABORT Transaction discarded because of: OOM command not allowed when used memory > 'maxmemory'."
+		}
+		return v
+	})
+	other := "other"
+	for i := 0; c.OwnerOf(redistest.Slot(other)) == c.OwnerOf(slot); i++ {
+		other = fmt.Sprint("other", i)
+	}
+	got := talk(d, "MULTI", "SET bad v", "SET "+other+" v", "EXEC")
+	wantLast(t, got, fmt.Sprintf("*2\r\n-EXECABORT commands in slot %d: Transaction discarded because of: OOM command not allowed when used memory > 'maxmemory'.\r\n+OK\r\n", slot))
+}
+
+// TestTransactionIsOneUnit: nothing of other sessions is between its commands, and it is a transaction to the node.
+func TestTransactionIsOneUnit(t *testing.T) {
+	c, p := startBeforeFake(t, proxytest.Config{})
+	d := proxytest.Connect(t, p.Addr)
+	wantLast(t, talk(d, "SET {u}k 0", "MULTI", "SET {u}k 1", "INCR {u}k", "EXEC", "GET {u}k"), "$1\r\n2\r\n")
+	writes := c.Writes("{u}k")
+	if len(writes) != 3 || writes[0].Tx || !writes[1].Tx || !writes[2].Tx {
+		t.Errorf("%+v", writes)
+	}
+}
+
+func TestLongTransaction(t *testing.T) {
+	const n = 5000
+	d := connect(t)
+	d.Do("DEL", "{long}n")
+	d.Do("MULTI")
+	d.Say(strings.Repeat("INCR {long}n\r\n", n) + "EXEC\r\n")
+	for range n {
+		if got := d.Hear(); got != "+QUEUED\r\n" {
+			t.Fatalf("%q", got)
+		}
+	}
+	if got := d.Hear(); !strings.HasPrefix(got, fmt.Sprintf("*%d\r\n:1\r\n:2\r\n", n)) || !strings.HasSuffix(got, fmt.Sprintf(":%d\r\n", n)) {
+		t.Errorf("%.100q", got)
+	}
+}
+
+// TestTransactionIsRestarted: a node that cannot queue a command, or says so at EXEC, has executed nothing.
+func TestTransactionIsRestarted(t *testing.T) {
+	for _, at := range []string{"incr", "exec"} {
+		for _, fault := range []string{redistest.ErrorTryAgain, redistest.ErrorLoading, redistest.ErrorClusterDown, redistest.ErrorReadonly} {
+			c, p := startBeforeFake(t, proxytest.Config{})
+			d := proxytest.Connect(t, p.Addr)
+			talk(d, "MULTI", "EXEC") // now it is known that MULTI is allowed
+			left := 2
+			c.OwnerOf(redistest.Slot("{r}")).Intercept(func(r redistest.Request) (v redistest.Verdict) {
+				if strings.EqualFold(r.Args[0], at) && left > 0 {
+					left--
+					if v.Error = fault; at == "exec" && fault == redistest.ErrorReadonly {
+						v.Error = "EXECABORT Transaction discarded because of: " + fault
+					}
+				}
+				return v
+			})
+			if at == "incr" {
+				c.OwnerOf(redistest.Slot("{r}")).Intercept(nil)
+				c.OwnerOf(redistest.Slot("{r}")).FailNext(2, fault)
+			}
+			wantLast(t, talk(d, "MULTI", "INCR {r}n", "INCR {r}n", "EXEC"), "*2\r\n:1\r\n:2\r\n")
+			if n := c.Executed("incr"); n != 2 {
+				t.Errorf("%s at %s: executed %d times", fault, at, n)
+			}
+		}
+	}
+}
+
+// TestTransactionIsNeverSentTwice: the connection is lost with EXEC under way.
+func TestTransactionIsNeverSentTwice(t *testing.T) {
+	for _, verdict := range []redistest.Verdict{{CutBefore: true}, {CutAfter: true}} {
+		c, p := startBeforeFake(t, proxytest.Config{})
+		d := proxytest.Connect(t, p.Addr)
+		talk(d, "MULTI", "EXEC") // now it is known that MULTI is allowed
+		c.OwnerOf(redistest.Slot("{o}")).Intercept(func(r redistest.Request) (v redistest.Verdict) {
+			if strings.EqualFold(r.Args[0], "exec") {
+				return verdict
+			}
+			return v
+		})
+		got := talk(d, "MULTI", "INCR {o}n", "EXEC")
+		if !strings.HasPrefix(got[2], "-UNKNOWNRESULT connection to ") || c.Executed("incr") > 1 {
+			t.Errorf("%+v: %q, executed %d times", verdict, got, c.Executed("incr"))
+		}
+	}
+}
+
+// TestRefusedMultiIsToldAtOnce: what came behind it in a unit would be executed without it.
+func TestRefusedMultiIsToldAtOnce(t *testing.T) {
+	for _, n := range cluster.Get(t).Nodes() {
+		if err := n.Client().Do(t.Context(), "ACL", "SETUSER", "nomulti", "on", ">pw", "~*", "&*", "+@all", "-multi").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := connect(t)
+	d.Do("DEL", "{nomulti}k")
+	got := talk(d, "AUTH nomulti pw", "MULTI", "EXEC", "GET {nomulti}k")
+	if got[0] != "+OK\r\n" || got[1] != "-NOPERM this user has no permissions to run the 'multi' command\r\n" ||
+		got[2] != "-ERR EXEC without MULTI\r\n" || got[3] != "$-1\r\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestRefusedCommandIsToldAtExec: only the node knows that the user may not.
+func TestRefusedCommandIsToldAtExec(t *testing.T) {
+	for _, n := range cluster.Get(t).Nodes() {
+		if err := n.Client().Do(t.Context(), "ACL", "SETUSER", "noincr", "on", ">pw", "~*", "&*", "+@all", "-incr").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := connect(t)
+	d.Do("DEL", "{noincr}k")
+	got := talk(d, "AUTH noincr pw", "MULTI", "SET {noincr}k v", "INCR {noincr}n", "EXEC", "GET {noincr}k")
+	if got[4] != "-EXECABORT Transaction discarded because of: NOPERM this user has no permissions to run the 'incr' command\r\n" || got[5] != "$-1\r\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestClientInfoShowsMulti(t *testing.T) {
+	d := connect(t)
+	if v := d.Do("CLIENT", "INFO"); !strings.Contains(v.Str, " multi=-1 ") || !strings.Contains(v.Str, " flags=N ") {
+		t.Error(v.Str)
+	}
+	if got := talk(d, "MULTI", "GET k", "CLIENT INFO", "EXEC")[3]; !strings.Contains(got, " multi=2 ") || !strings.Contains(got, " flags=x ") {
+		t.Error(got)
+	}
+}
