@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,7 +22,6 @@ func TestUnsupportedCommandsAnswerAnError(t *testing.T) {
 		d.Do("HELLO", hello)
 		for _, line := range []string{
 			"SUBSCRIBE c", "PSUBSCRIBE p*", "SSUBSCRIBE c", "UNSUBSCRIBE", "PUBLISH c m", "SPUBLISH c m",
-			"MULTI", "EXEC", "DISCARD", "WATCH k", "UNWATCH",
 			"BLPOP k 0", "BRPOP k 0", "BLMOVE a a LEFT LEFT 0", "BLMPOP 0 1 k LEFT", "BZPOPMIN k 0", "BZMPOP 0 1 k MIN", "BRPOPLPUSH a a 0",
 			"XREAD BLOCK 0 STREAMS k $", "XREADGROUP GROUP g c BLOCK 0 STREAMS k >", "WAIT 1 0",
 			"SHUTDOWN", "SHUTDOWN NOSAVE", "DEBUG SLEEP 100", "DEBUG SEGFAULT", "MONITOR", "SYNC", "PSYNC ? -1", "REPLCONF ACK 1",
@@ -92,8 +92,8 @@ func TestEveryCommandIsAnsweredOnce(t *testing.T) {
 		asked := 0
 		ask := func(words []string, arity int) {
 			for _, args := range requests(words, arity) {
-				if strings.EqualFold(args[0], "quit") || strings.EqualFold(args[0], "reset") {
-					continue // these end what the test is about
+				if slices.Contains([]string{"quit", "reset", "multi"}, strings.ToLower(args[0])) {
+					continue // these end what the test is about, or queue it
 				}
 				asked++
 				if err := answered(d.Client, "marker "+strconv.Itoa(asked), args); err != nil {
