@@ -97,7 +97,7 @@ func (f *clientFilter) parse(options [][]byte, me *session, kill bool) (fault st
 			case n <= 0:
 				return "ERR maxage should be greater than 0"
 			}
-			f.maxAge = time.Duration(min(n, int64(maxSeconds))) * time.Second
+			f.maxAge = time.Duration(min(n, int64(longestAge))) * time.Second
 		default:
 			return errSyntax
 		}
@@ -111,8 +111,8 @@ func text(arg []byte) *string {
 	return &s
 }
 
-// maxSeconds is as many seconds as a Duration holds.
-const maxSeconds = (1<<63 - 1) / time.Second
+// longestAge is the longest age that a Duration holds, in seconds.
+const longestAge = (1<<63 - 1) / time.Second
 
 // parseIDs reads ids: one to be killed, or as many as there are to be listed.
 func (f *clientFilter) parseIDs(args [][]byte, kill bool) (n int, fault string) {
