@@ -27,7 +27,7 @@ func TestLeaseEndsWithNode(t *testing.T) {
 			wantDo(t, idle, string(ping), "+OK\r\n")
 			told := make(chan error, 1)
 			go func() { told <- errOf(busy.Do(t.Context(), ping)) }()
-			eventually(t, "the command to be under way", func() bool { return n.InFlight() == 1 && busy.runner.isUp() })
+			eventually(t, "the command to be under way", func() bool { return n.InFlight() == 1 && busy.runner.hasWritten() })
 			idle.Release()
 			end(p, n)
 			if err := receive(t, "the end of what waits", told); err == nil {
@@ -47,10 +47,11 @@ func TestLeaseEndsWithNode(t *testing.T) {
 
 func errOf(_ []byte, err error) error { return err }
 
-func (r *TaskRunner) isUp() bool {
+// hasWritten reports whether something was sent over the present connection.
+func (r *TaskRunner) hasWritten() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.state == stateUp
+	return r.link != nil && r.link.conn.Written() > 0
 }
 
 // TestLeaseInterruptedWhileConnecting does not wait for a node that does not shake hands.
