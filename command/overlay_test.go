@@ -253,3 +253,41 @@ func TestFamilies(t *testing.T) {
 		}
 	}
 }
+
+func TestUnknownToTheServer(t *testing.T) {
+	request := func(line string) (args [][]byte) {
+		for _, w := range strings.Fields(line) {
+			args = append(args, []byte(w))
+		}
+		return args
+	}
+	seven := command.Builtin().Overlay(infosOfFile(t, "redis-7.0.15.json"))
+	old := command.Builtin().Overlay([]command.Info{{Name: "client", Arity: -2, Legacy: true}, {Name: "get", Arity: 2, Legacy: true}})
+	for _, c := range []struct {
+		table *command.Table
+		line  string
+		want  string
+	}{
+		{seven, "get k", ""},
+		{seven, "client id", ""},
+		{seven, "CLIENT Capa x", "ERR unknown subcommand 'Capa'. Try CLIENT HELP."},
+		{seven, "WaitAOF 1 2 3", "ERR unknown command 'WaitAOF', with args beginning with: '1' '2' '3' "},
+		{old, "get k", ""},
+		{old, "client capa x", ""}, // such a server names no sub-commands
+		{old, "xinfo stream k", "ERR unknown command 'xinfo', with args beginning with: 'stream' 'k' "},
+		{command.Builtin(), "client capa x", ""},
+	} {
+		args := request(c.line)
+		row, err := c.table.Lookup(args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if err := row.Unknown(args); err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.line, got, c.want)
+		}
+	}
+}

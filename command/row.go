@@ -28,6 +28,7 @@ type Row struct {
 	subs         map[string]*Row // by the name behind the '|'; nil unless this is a container
 	openSubs     bool            // there may be more than subs: the server did not name its own
 	absent       bool            // the server did not name this command: only it can judge the arguments
+	lacks        lack            // what the server is known to lack
 }
 
 // Is reports whether the row's Name is name, which is in lower case.
@@ -48,6 +49,27 @@ func (r *Row) MayWrite() bool {
 // IsContainer reports whether the row has sub-commands. Lookup returns such a row only when no sub-command was given,
 // and the arity allows that for COMMAND alone.
 func (r *Row) IsContainer() bool { return r.subs != nil }
+
+// lack is what a server does not have of a command.
+type lack uint8
+
+const (
+	lacksNothing lack = iota // or it is not known
+	lacksCommand
+	lacksSub // it has the container
+)
+
+// Unknown is the error with which the server will answer a request of this row, as it has no such command; nil if it has,
+// or may have. A caller that would answer such a request on his own can leave it to the server so.
+func (r *Row) Unknown(args [][]byte) error {
+	switch {
+	case r.lacks == lacksCommand:
+		return unknownCommand(args)
+	case r.lacks == lacksSub:
+		return unknownSubcommand(args)
+	}
+	return nil
+}
 
 // HasKeys reports whether requests of this row may have keys, or channels that route like keys.
 func (r *Row) HasKeys() bool { return len(r.Keys) > 0 || r.finder != nil || r.askServer }

@@ -44,7 +44,7 @@ func (t *Table) Overlay(infos []Info) *Table {
 		}
 		byName[name] = newRow(name, &infos[i], t.byName[name])
 	}
-	addAbsent(byName, t.byName)
+	addAbsent(byName, t.byName, lacksCommand)
 	return &Table{byName: byName, short: newShortNames(byName)}
 }
 
@@ -58,22 +58,22 @@ func (t *Table) With(infos []Info) *Table {
 }
 
 // addAbsent adds to rows, which a server sent, those of base that it did not.
-func addAbsent(rows, base map[string]*Row) {
+func addAbsent(rows, base map[string]*Row, lacks lack) {
 	for name, row := range base {
 		if rows[name] == nil {
-			rows[name] = row.asAbsent()
+			rows[name] = row.asAbsent(lacks)
 		}
 	}
 }
 
 // asAbsent is the row for a table of a server that did not name the command.
-func (r *Row) asAbsent() *Row {
+func (r *Row) asAbsent(lacks lack) *Row {
 	absent := *r
-	absent.absent = true
+	absent.absent, absent.lacks = true, lacks
 	if r.subs != nil {
 		absent.openSubs = true
 		absent.subs = make(map[string]*Row, len(r.subs))
-		addAbsent(absent.subs, r.subs)
+		addAbsent(absent.subs, r.subs, lacks)
 	}
 	absent.derive()
 	return &absent
@@ -137,7 +137,11 @@ func newSubs(container string, infos []Info, base map[string]*Row) map[string]*R
 		}
 		subs[name] = newRow(container+"|"+name, &infos[i], base[name])
 	}
-	addAbsent(subs, base)
+	lacks := lacksSub
+	if len(infos) == 0 { // a server older than 7, which names none
+		lacks = lacksNothing
+	}
+	addAbsent(subs, base, lacks)
 	return subs
 }
 

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"crypto/sha1" //nolint:gosec // Redis names scripts by it
 	"encoding/hex"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -53,11 +54,20 @@ func (s *scriptSet) of(row *command.Row, args [][]byte) *script {
 	}
 	switch row.Name {
 	case "eval", "eval_ro":
-		return s.learn(args[1])
+		if len(args) > 2 && countsKeys(args) {
+			return s.learn(args[1])
+		}
 	case "evalsha", "evalsha_ro":
 		return s.find(args[1])
 	}
 	return nil
+}
+
+// countsKeys reports whether the number of keys of an EVAL is one. Otherwise the
+// node does not get as far as to look at the script (evalGenericCommand of Redis).
+func countsKeys(args [][]byte) bool {
+	n, err := strconv.Atoi(string(args[2]))
+	return err == nil && n >= 0 && n <= len(args)-3
 }
 
 // find returns the script of this digest, in any case, or nil.

@@ -44,11 +44,16 @@ func TestScriptSet(t *testing.T) {
 	if sc := ask("EVALSHA", sha, "0"); sc != nil {
 		t.Errorf("%+v before it was seen", sc)
 	}
+	for _, keys := range []string{"-1", "1", "x", ""} {
+		if sc := ask("EVAL", "return 1", keys); sc != nil {
+			t.Errorf("%+v with %q keys, which no node would run", sc, keys)
+		}
+	}
 	seen := ask("EVAL", "return 1", "0")
 	if seen == nil || seen.sha != sha || seen.body != "return 1" {
 		t.Fatalf("%+v", seen)
 	}
-	for _, line := range [][]string{{"EVALSHA", sha, "0"}, {"evalsha_ro", strings.ToUpper(sha), "1", "k"}, {"EVAL_RO", "return 1", "0"}} {
+	for _, line := range [][]string{{"EVALSHA", sha, "0"}, {"evalsha_ro", strings.ToUpper(sha), "1", "k"}, {"EVAL", "return 1", "1", "k"}, {"EVAL_RO", "return 1", "0"}} {
 		if sc := ask(line...); sc != seen {
 			t.Errorf("%q: %+v", line, sc)
 		}

@@ -23,6 +23,9 @@ type decision struct {
 // decide finds the way of a command that is not on the hot path; one that is
 // would be forwarded. PROXY EXPLAIN and docs/commands.md are made by it as well.
 func (s *Server) decide(row *command.Row, args [][]byte) decision {
+	if err := row.Unknown(args); err != nil && s.needsCluster(row, args) {
+		return decision{way: wayRefuse, fault: err.Error()}
+	}
 	if row.Family == command.FamilyCluster && s.cfg.NoClusterEmulation {
 		return decision{way: wayRefuse, fault: errNoCluster}
 	}
@@ -50,6 +53,18 @@ func (s *Server) decide(row *command.Row, args [][]byte) decision {
 		return decision{way: wayRefuse, fault: fault}
 	}
 	return decision{way: wayForward}
+}
+
+// needsCluster reports whether the proxy cannot answer the command for servers
+// that do not have it, as it does CLIENT SETINFO, and would not ask them either.
+func (s *Server) needsCluster(row *command.Row, args [][]byte) bool {
+	switch {
+	case row.Is("client|no-touch"), row.Family == command.FamilyCluster && s.cfg.NoClusterEmulation:
+		return true
+	case localCommands[row.Name] != nil:
+		return false
+	}
+	return needsAllowance(row) || !fansOut(row) && refusal(row, args) != ""
 }
 
 // hasKeys reports whether this request has keys that it can be routed by.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/resp"
 )
 
@@ -95,6 +96,26 @@ func TestArityErrors(t *testing.T) {
 	}
 	if len(sc.steps) < 500 {
 		t.Errorf("only %d calls: the server named few commands", len(sc.steps))
+	}
+	for _, proto := range []resp.Proto{resp.RESP2, resp.RESP3} {
+		d.play(t, sc, proto, false)
+		d.play(t, sc, proto, true)
+	}
+}
+
+// TestCommandsOfNewerServers calls what the proxy's own table has and the server has not, with enough arguments.
+func TestCommandsOfNewerServers(t *testing.T) {
+	d := newDuel(t)
+	sc := &script{file: "Builtin", name: "not in COMMAND"}
+	for row := range command.Builtin().Rows() {
+		if d.table.Row(row.Name) == nil && row.Name != "client|setinfo" { // which the proxy answers for all servers
+			words := strings.Split(row.Name, "|")
+			least := max(row.Arity, -row.Arity)
+			sc.steps = append(sc.steps, callOf(words, len(words), ""), callOf(words, least, "1"), callOf(words, least+1, "x"))
+		}
+	}
+	if len(sc.steps) < 30 {
+		t.Errorf("only %d calls: the built-in table has little", len(sc.steps))
 	}
 	for _, proto := range []resp.Proto{resp.RESP2, resp.RESP3} {
 		d.play(t, sc, proto, false)
