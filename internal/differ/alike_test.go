@@ -55,6 +55,8 @@ func (d *duel) unlike(row *command.Row) bool {
 	switch {
 	case row.Is("spop"), container == "object": // by chance, or by what is shared
 		return true
+	case row.Is("client|list"): // the proxy knows more filters
+		return true
 	case row.Is("copy"): // a node knows more databases than it uses, and words what is wrong with DB otherwise
 		return true
 	}
