@@ -11,6 +11,9 @@ var overrides = map[string]func(*Row){
 	// Redis 7.0 forgets the response policy, yet a key of each shard is not what was asked for; later tips are special.
 	"randomkey": func(r *Row) { r.Response = ResponseSpecial },
 
+	// Redis tips ACL SAVE, which goes with it, and not ACL LOAD; users who are not the same at all nodes help nobody.
+	"acl|load": func(r *Row) { r.Request, r.Response = RequestAllNodes, AllSucceeded },
+
 	// RedisJSON declares (1, 1, 1): JSON.MGET key [key ...] path.
 	"json.mget": func(r *Row) {
 		r.Keys = []KeySpec{{Begin: BeginIndex, Index: 1, Find: FindRange, LastKey: -2, KeyStep: 1}}
