@@ -123,8 +123,9 @@ func TestLimitsChangeForThoseWhoAreThere(t *testing.T) {
 	if v := big.Do("ECHO", strings.Repeat("x", 1<<20)); len(v.Str) != 1<<20 {
 		t.Errorf("1 MiB: %.100q", v.Str)
 	}
-	if v := big.Do("ECHO", strings.Repeat("x", 1<<20+1)); v.Str != "ERR Protocol error: invalid bulk length" {
-		t.Errorf("more than 1 MiB: %.100q", v.Str)
+	// Only the header: the proxy closes, and what it has not read would make that a reset.
+	if got := big.Ask("*2\r\n$4\r\nECHO\r\n$1048577\r\n"); got != "-ERR Protocol error: invalid bulk length\r\n" {
+		t.Errorf("more than 1 MiB: %q", got)
 	}
 
 	d.Do("SET", "large", strings.Repeat("x", 1<<20))

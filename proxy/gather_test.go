@@ -99,8 +99,14 @@ func TestLatencyIsGathered(t *testing.T) {
 	if len(owners) != 3 {
 		t.Fatalf("the keys are at %d nodes", len(owners))
 	}
-	if v := d.Do("LATENCY", "LATEST"); len(v.Elems) != 1 || v.Elems[0].Elems[0].Str != "command" || v.Elems[0].Elems[3].Int < 5 {
-		t.Errorf("LATENCY LATEST: %+v", v)
+	var commandEvents []resp.Value // a slow machine may have others
+	for _, event := range d.Do("LATENCY", "LATEST").Elems {
+		if event.Elems[0].Str == "command" {
+			commandEvents = append(commandEvents, event)
+		}
+	}
+	if len(commandEvents) != 1 || commandEvents[0].Elems[3].Int < 5 {
+		t.Errorf("LATENCY LATEST: %+v", commandEvents)
 	}
 	history := d.Do("LATENCY", "HISTORY", "command")
 	if len(history.Elems) < 3 || !slices.IsSortedFunc(history.Elems, func(a, b resp.Value) int { return int(a.Elems[0].Int - b.Elems[0].Int) }) {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // startPoller starts a Poller of its own for a test, closed after the test's Conns.
@@ -44,11 +46,11 @@ func TestSettleComesAfterTheRound(t *testing.T) {
 		h.onArrived = func() Action { close(held); <-goOn; return Continue }
 	})
 	var arrived, settled, early atomic.Int32
-	clients := make([]net.Conn, conns)
+	clients, tapes := make([]net.Conn, conns), make([]*tape, conns)
 	for i := range clients {
 		var nc net.Conn
 		nc, clients[i] = tcpPair(t)
-		recordOn(t, p, nc, 0, func(h *tape) {
+		tapes[i] = recordOn(t, p, nc, 0, func(h *tape) {
 			h.onArrived = func() Action {
 				arrived.Add(1)
 				for range 2 { // once is enough
@@ -72,6 +74,12 @@ func TestSettleComesAfterTheRound(t *testing.T) {
 	for _, c := range clients {
 		_, err := c.Write([]byte("x"))
 		must(t, err)
+	}
+	for _, h := range tapes {
+		eventually(t, "a byte to come", func() bool {
+			n, err := unix.IoctlGetInt(h.conn.fd, unix.TIOCINQ)
+			return err == nil && n == 1
+		})
 	}
 	close(goOn)
 	eventually(t, "all to settle", func() bool { return settled.Load() == conns })
