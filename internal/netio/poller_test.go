@@ -68,6 +68,9 @@ func TestSettleComesAfterTheRound(t *testing.T) {
 			}
 		})
 	}
+	for _, h := range tapes {
+		h.awaitQuiet(t) // or it would be begun only behind the hold-up, in a pass of its own
+	}
 	_, err := client.Write([]byte("x"))
 	must(t, err)
 	receive(t, "the first Conn to hold the Poller up", held)
