@@ -198,6 +198,21 @@ func (p *Pipeline) Answer(at Place, reply Reply) {
 	}
 }
 
+// Push sends bytes that answer no request, a copy of them, behind the replies
+// that have left the ring. It may be called from any goroutine, and CLIENT REPLY
+// does not silence it.
+func (p *Pipeline) Push(b []byte) {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	p.gatherLocked(b, nil)
+	p.commitLocked()
+	p.mu.Unlock()
+	p.sink.Flush()
+}
+
 // Flush sends on what was dispatched and answered since the last time.
 func (p *Pipeline) Flush() {
 	for i := range p.touched {
