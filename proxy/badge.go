@@ -9,16 +9,43 @@ import (
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
+	"redis-cluster-proxy/resp"
 )
 
 // badge is what other sessions can see of a session, besides what its Pipeline
-// knows: what its client told, and whether it is held by CLIENT PAUSE.
+// knows: what its client told, and what it is at. CLIENT LIST, CLIENT KILL and INFO
+// read it.
 type badge struct {
 	name    string
 	libName string
 	libVer  string
 	noEvict bool
-	held    bool
+
+	held    bool // by CLIENT PAUSE
+	blocked bool // in a command that waits for something to happen
+	watches bool // by MONITOR
+
+	channels, patterns, shardChannels int // that it is subscribed to
+
+	tracking      bool
+	trackingBcast bool
+	redirect      int64 // the client that is told of invalidations; 0: this one
+	redirectGone  bool
+}
+
+// subscribed reports whether the client gets messages.
+func (b *badge) subscribed() bool { return b.channels+b.patterns+b.shardChannels > 0 }
+
+// waits reports whether the client waits, as Redis sees it.
+func (b *badge) waits() bool { return b.held || b.blocked }
+
+// kind is the type of client, as CLIENT LIST and the output limits have it. A
+// monitor is a normal client.
+func (b *badge) kind() string {
+	if b.subscribed() {
+		return "pubsub"
+	}
+	return "normal"
 }
 
 // show changes the session's badge. Only readLoop does, which therefore reads
@@ -45,7 +72,9 @@ type portrait struct {
 	age, idle   time.Duration
 	badge       badge
 	queued      int32 // commands since MULTI; -1: not in MULTI
+	queuedBytes int64 // of them
 	watched     int32 // keys
+	argBytes    int   // of the command at hand
 	activity    dispatcher.Activity
 	user        string
 	cmd         string
@@ -61,7 +90,7 @@ func (s *session) portray() portrait {
 		p.unwritten = s.committed
 	})
 	p.badge = s.badgeNow()
-	p.queued, p.watched = s.queued.Load(), s.watched.Load()
+	p.queued, p.queuedBytes, p.watched = s.queued.Load(), s.queuedBytes.Load(), s.watched.Load()
 	p.written = s.conn.Written()
 	p.unwritten = max(p.unwritten-p.written, 0)
 	p.idle = p.age
@@ -77,15 +106,26 @@ func (s *session) portray() portrait {
 	return p
 }
 
-// intake returns what the session has taken in, to its reader.
-func (s *session) intake() dispatcher.Intake {
-	return dispatcher.Intake{Arrived: backend.Now(), Bytes: s.taken, Unread: s.in.Len()}
+// moment is what only a session's reader knows of the command at hand.
+type moment struct {
+	row      *command.Row
+	intake   dispatcher.Intake
+	argBytes int
 }
 
-// portrayAt is portray of a session that handles row at the moment.
-func (s *session) portrayAt(row *command.Row, intake dispatcher.Intake) portrait {
+// now returns the moment at which the session handles a command, to its reader.
+func (s *session) now(row *command.Row, cmd *resp.Command) moment {
+	m := moment{row: row, intake: dispatcher.Intake{Arrived: backend.Now(), Bytes: s.taken, Unread: s.in.Len()}}
+	for _, arg := range cmd.Args {
+		m.argBytes += len(arg)
+	}
+	return m
+}
+
+// portrayAt is portray of the session that handles a command at the moment.
+func (s *session) portrayAt(m moment) portrait {
 	p := s.portray()
-	p.idle, p.cmd, p.activity.Intake = 0, row.Name, intake
+	p.idle, p.cmd, p.activity.Intake, p.argBytes = 0, m.row.Name, m.intake, m.argBytes
 	return p
 }
 
@@ -115,7 +155,16 @@ func (p *portrait) flags() string {
 		letter byte
 		set    bool
 	}{
-		{'x', p.queued >= 0}, {'b', p.badge.held}, {'U', p.unix}, {'e', p.badge.noEvict}, {'T', p.activity.Profile.NoTouch},
+		{'O', p.badge.watches},
+		{'P', p.badge.subscribed()},
+		{'x', p.queued >= 0},
+		{'b', p.badge.waits()},
+		{'t', p.badge.tracking},
+		{'R', p.badge.redirectGone},
+		{'B', p.badge.trackingBcast},
+		{'U', p.unix},
+		{'e', p.badge.noEvict},
+		{'T', p.activity.Profile.NoTouch},
 	} {
 		if f.set {
 			b.WriteByte(f.letter)

@@ -26,8 +26,10 @@ func (f *clientFilter) matches(s *session) bool {
 	if s == f.skip || f.ids != nil && !slices.Contains(f.ids, int64(s.id)) {
 		return false
 	}
-	if f.kind != "" && f.kind != "normal" { // the proxy has no others
-		return false
+	if f.kind != "" {
+		if b := s.badgeNow(); f.kind != b.kind() {
+			return false
+		}
 	}
 	if f.user != nil && *f.user != s.userName() || time.Since(s.born) < f.maxAge {
 		return false

@@ -3,7 +3,9 @@ package proxy
 import (
 	"strconv"
 	"time"
+	"unsafe"
 
+	"redis-cluster-proxy/dispatcher"
 	"redis-cluster-proxy/resp"
 )
 
@@ -28,23 +30,21 @@ var clientFields = []clientField{
 	{"idle", 0, func(b []byte, p *portrait) []byte { return appendSeconds(b, p.idle) }},
 	{"flags", 0, func(b []byte, p *portrait) []byte { return append(b, p.flags()...) }},
 	{"db", 0, func(b []byte, p *portrait) []byte { return strconv.AppendInt(b, int64(p.activity.Profile.DB), 10) }},
-	{"sub", 0, always("0")},
-	{"psub", 0, always("0")},
-	{"ssub", 7, always("0")},
+	{"sub", 0, func(b []byte, p *portrait) []byte { return strconv.AppendInt(b, int64(p.badge.channels), 10) }},
+	{"psub", 0, func(b []byte, p *portrait) []byte { return strconv.AppendInt(b, int64(p.badge.patterns), 10) }},
+	{"ssub", 7, func(b []byte, p *portrait) []byte { return strconv.AppendInt(b, int64(p.badge.shardChannels), 10) }},
 	{"multi", 0, func(b []byte, p *portrait) []byte { return strconv.AppendInt(b, int64(p.queued), 10) }},
 	{"watch", 7.4, func(b []byte, p *portrait) []byte { return strconv.AppendInt(b, int64(p.watched), 10) }},
 	{"qbuf", 0, func(b []byte, p *portrait) []byte { return strconv.AppendInt(b, int64(p.activity.Unread), 10) }},
 	{"qbuf-free", 0, always("0")},
-	{"argv-mem", 0, always("0")},
-	{"multi-mem", 7, always("0")},
+	{"argv-mem", 0, func(b []byte, p *portrait) []byte { return strconv.AppendInt(b, int64(p.argBytes), 10) }},
+	{"multi-mem", 7, func(b []byte, p *portrait) []byte { return strconv.AppendInt(b, p.queuedBytes, 10) }},
 	{"rbs", 7, always("0")},
 	{"rbp", 7, always("0")},
 	{"obl", 0, always("0")},
 	{"oll", 0, func(b []byte, p *portrait) []byte { return strconv.AppendInt(b, min(p.unwritten, 1), 10) }},
 	{"omem", 0, func(b []byte, p *portrait) []byte { return strconv.AppendInt(b, p.unwritten, 10) }},
-	{"tot-mem", 0, func(b []byte, p *portrait) []byte {
-		return strconv.AppendInt(b, int64(p.activity.Unread)+p.unwritten, 10)
-	}},
+	{"tot-mem", 0, func(b []byte, p *portrait) []byte { return strconv.AppendInt(b, p.memory(), 10) }},
 	{"events", 0, func(b []byte, p *portrait) []byte {
 		if p.unwritten > 0 {
 			return append(b, "rw"...)
@@ -53,7 +53,12 @@ var clientFields = []clientField{
 	}},
 	{"cmd", 0, func(b []byte, p *portrait) []byte { return append(b, p.cmd...) }},
 	{"user", 0, func(b []byte, p *portrait) []byte { return append(b, p.user...) }},
-	{"redir", 0, always("-1")},
+	{"redir", 0, func(b []byte, p *portrait) []byte {
+		if !p.badge.tracking {
+			return append(b, "-1"...)
+		}
+		return strconv.AppendInt(b, p.badge.redirect, 10)
+	}},
 	{"resp", 7, func(b []byte, p *portrait) []byte {
 		return strconv.AppendInt(b, int64(max(p.activity.Profile.Proto, resp.RESP2)), 10)
 	}},
@@ -63,6 +68,12 @@ var clientFields = []clientField{
 	{"tot-net-in", 8, func(b []byte, p *portrait) []byte { return strconv.AppendUint(b, p.activity.Bytes, 10) }},
 	{"tot-net-out", 8, func(b []byte, p *portrait) []byte { return strconv.AppendInt(b, p.written, 10) }},
 	{"tot-cmds", 8, func(b []byte, p *portrait) []byte { return strconv.AppendUint(b, p.activity.Requests, 10) }},
+}
+
+// memory is about how many bytes the client costs.
+func (p *portrait) memory() int64 {
+	return int64(unsafe.Sizeof(session{})+unsafe.Sizeof(dispatcher.Pipeline{})) +
+		int64(p.activity.Unread+p.argBytes) + p.queuedBytes + p.unwritten
 }
 
 func always(text string) func([]byte, *portrait) []byte {

@@ -53,8 +53,8 @@ func (s *Server) expel(sess *session) {
 	sess.conn.Abort()
 }
 
-func (s *session) clientInfo(row *command.Row, _ *resp.Command) verdict {
-	p := s.portrayAt(row, s.intake())
+func (s *session) clientInfo(row *command.Row, cmd *resp.Command) verdict {
+	p := s.portrayAt(s.now(row, cmd))
 	line := p.appendLine(nil, s.srv.release())
 	return s.say(row, resp.AppendVerbatim(nil, s.proto(), "txt", string(line)))
 }
@@ -64,7 +64,7 @@ func (s *session) clientList(row *command.Row, cmd *resp.Command) verdict {
 	if fault := f.parse(cmd.Args[2:], s, false); fault != "" {
 		return s.fail(row, fault)
 	}
-	proto, intake := s.proto(), s.intake()
+	proto, now := s.proto(), s.now(row, cmd)
 	return s.permitted(row, probeClientList, func(context.Context, *dispatcher.Errand) []byte {
 		release := s.srv.release()
 		var b []byte
@@ -74,7 +74,7 @@ func (s *session) clientList(row *command.Row, cmd *resp.Command) verdict {
 			}
 			p := portrait{}
 			if sess == s {
-				p = s.portrayAt(row, intake)
+				p = s.portrayAt(now)
 			} else {
 				p = sess.portray()
 			}

@@ -48,7 +48,7 @@ func (s *Server) closeIdle() {
 // idleFor returns for how long the client has asked nothing and waited for
 // nothing.
 func (s *session) idleFor() (d time.Duration) {
-	if s.badgeNow().held || s.conn.Backlogged(0) {
+	if b := s.badgeNow(); b.waits() || b.watches || b.subscribed() || s.conn.Backlogged(0) {
 		return 0
 	}
 	s.pipe.Inspect(func(a dispatcher.Activity) {

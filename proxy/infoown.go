@@ -32,9 +32,9 @@ var ownFields = map[string]func(*Server) string{
 	"connected_clients":            func(s *Server) string { return strconv.Itoa(s.Clients()) },
 	"cluster_connections":          fixedField("0"),
 	"maxclients":                   func(s *Server) string { return strconv.Itoa(s.settings.Load().maxClients) },
-	"blocked_clients":              fixedField("0"),
-	"tracking_clients":             fixedField("0"),
-	"pubsub_clients":               fixedField("0"),
+	"blocked_clients":              counted((*badge).waits),
+	"tracking_clients":             counted(func(b *badge) bool { return b.tracking }),
+	"pubsub_clients":               counted((*badge).subscribed),
 	"watching_clients":             func(s *Server) string { clients, _ := s.watching(); return strconv.Itoa(clients) },
 	"clients_in_timeout_table":     fixedField("0"),
 	"total_watched_keys":           func(s *Server) string { _, keys := s.watching(); return strconv.Itoa(keys) },
@@ -90,6 +90,19 @@ type serverFigures struct {
 	accepted, refused uint64
 	requests, errors  uint64
 	netIn, netOut     uint64 // bytes, of the clients' side
+}
+
+// counted counts the clients of which is says so.
+func counted(is func(*badge) bool) func(*Server) string {
+	return func(s *Server) string {
+		n := 0
+		for _, sess := range s.present() {
+			if b := sess.badgeNow(); is(&b) {
+				n++
+			}
+		}
+		return strconv.Itoa(n)
+	}
 }
 
 // figures counts from the start of the process.

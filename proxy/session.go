@@ -35,10 +35,11 @@ type session struct {
 	pipe *dispatcher.Pipeline
 	born time.Time
 
-	ended   atomic.Bool  // readLoop serves no more
-	queued  atomic.Int32 // commands since MULTI; -1: not in MULTI
-	watched atomic.Int32 // keys
-	watch   watching
+	ended       atomic.Bool  // readLoop serves no more
+	queued      atomic.Int32 // commands since MULTI; -1: not in MULTI
+	queuedBytes atomic.Int64 // of them
+	watched     atomic.Int32 // keys
+	watch       watching
 
 	// Guarded by the Pipeline's lock.
 	out       netio.Batch

@@ -65,6 +65,7 @@ func (s *session) setTransaction(tx *transaction) {
 	s.tx = tx
 	s.plain = s.authed && tx == nil
 	s.queued.Store(-1)
+	s.queuedBytes.Store(0)
 	if tx != nil {
 		s.queued.Store(0)
 	}
@@ -132,6 +133,7 @@ func (s *session) enqueue(row *command.Row, cmd *resp.Command) verdict {
 	}
 	s.tx.writes = s.tx.writes || replicates(row)
 	s.queued.Store(int32(s.tx.queue.Len()))
+	s.queuedBytes.Store(int64(s.tx.queue.Bytes()))
 	return s.say(row, replyQueued)
 }
 
