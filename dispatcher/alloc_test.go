@@ -131,8 +131,7 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 			tr.make(cmds)
 		}
 		runtime.ReadMemStats(&after)
-		// Not quite nothing: a garbage collection empties the pools, which are then filled again, and a session gives its
-		// long ring back when all is answered.
+		// Not quite nothing: a garbage collection empties the pools, which are then filled again.
 		per := float64(after.Mallocs-before.Mallocs) / times / float64(len(cmds))
 		if per >= limit {
 			t.Errorf("%s: %.2f allocations per request", name, per)

@@ -50,6 +50,7 @@ type Pipeline struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	ring       []*request // length is a power of two, or zero
+	short      []*request // the ring that an idle session keeps, while a longer one is in use
 	head       uint64     // seq of the oldest request
 	tail       uint64     // seq of the next
 	bytes      int        // of the requests in the ring

@@ -1,6 +1,8 @@
 package dispatcher
 
 import (
+	"sync"
+
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
 )
@@ -18,11 +20,31 @@ func (p *Pipeline) pushLocked(r *request) {
 }
 
 func (p *Pipeline) growLocked(n int) {
-	ring := make([]*request, max(8, 2*n))
+	var ring []*request
+	if n == keepRing {
+		ring = longRings.Get().(*longRing)[:]
+	} else {
+		ring = make([]*request, max(8, 2*n))
+	}
 	for seq := p.head; seq < p.tail; seq++ {
 		ring[seq&uint64(len(ring)-1)] = p.atLocked(seq)
 	}
+	if n == keepRing {
+		clear(p.ring)
+		p.short = p.ring
+	} else {
+		p.shelveLocked()
+	}
 	p.ring = ring
+}
+
+// shelveLocked gives the ring back if it is a pooled one. What is in it is
+// needed no more.
+func (p *Pipeline) shelveLocked() {
+	if len(p.ring) == len(longRing{}) {
+		clear(p.ring)
+		longRings.Put((*longRing)(p.ring))
+	}
 }
 
 func (p *Pipeline) atLocked(seq uint64) *request {
@@ -31,6 +53,11 @@ func (p *Pipeline) atLocked(seq uint64) *request {
 
 // keepRing is the longest ring that an idle session keeps.
 const keepRing = 64
+
+// longRing is the next longer ring, which is borrowed for a long pipeline.
+type longRing [4 * keepRing]*request
+
+var longRings = sync.Pool{New: func() any { return new(longRing) }}
 
 // finishLocked gives r its reply; a split request has it in its parts. If it is
 // r's turn, the reply and all those that waited for it go to the sink.
@@ -67,7 +94,8 @@ func (p *Pipeline) nextLocked(r *request) {
 		p.popLocked(next)
 	}
 	if p.head == p.tail && len(p.ring) > keepRing {
-		p.ring = nil
+		p.shelveLocked()
+		p.ring, p.short = p.short, nil
 	}
 	if p.lenLocked() <= p.wakeAt {
 		p.wakeAt = -1
