@@ -89,6 +89,18 @@ func (e *Errand) Ask(ctx context.Context, addr string, args ...[]byte) ([]byte, 
 	return reply.Bytes, nil
 }
 
+// AskLast is Ask over a connection that is closed then, since the node remembers
+// something of it.
+func (e *Errand) AskLast(ctx context.Context, addr string, args ...[]byte) ([]byte, error) {
+	q := e.send(leg{addr: addr, profile: e.profile, wire: resp.AppendCommandBytes(nil, args)})
+	q.lease.Spoil()
+	reply, err := e.await(ctx, q)
+	if err != nil {
+		return nil, e.explain(err, repeatable(args))
+	}
+	return reply.Bytes, nil
+}
+
 // leg is one question to one node.
 type leg struct {
 	addr    string

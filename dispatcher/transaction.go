@@ -1,6 +1,8 @@
 package dispatcher
 
 import (
+	"bytes"
+	"math"
 	"strings"
 
 	"redis-cluster-proxy/backend"
@@ -37,6 +39,7 @@ type unit struct {
 type place struct {
 	unit   *unit // nil: from answers
 	answer int
+	args   [][]byte // what the client sent, if it cannot be told from the unit; nil: it can
 }
 
 var (
@@ -73,6 +76,7 @@ func (p *Pipeline) Queue(t *Transaction, row *command.Row, cmd *resp.Command) (f
 		return "ERR '" + row.Name + "' is not supported inside MULTI by this proxy: only a node can tell its keys"
 	case do == courseRefuse && fault != errCrossSlot: // what the server would answer at EXEC
 		t.Answer(t.Reserve(), resp.AppendError(nil, fault))
+		t.places[len(t.places)-1].args = cloneArgs(cmd.Args)
 		return ""
 	case do != courseForward:
 		return errCrossSlot
@@ -93,11 +97,23 @@ func (p *Pipeline) Queue(t *Transaction, row *command.Row, cmd *resp.Command) (f
 	if u == nil {
 		u = t.begin(slot)
 	}
+	said := cmd
 	if row.Family == command.FamilyScripting {
 		cmd = p.dressed(row, cmd, slot)
 	}
 	t.add(u, row, cmd)
+	if cmd != said {
+		t.places[len(t.places)-1].args = cloneArgs(said.Args)
+	}
 	return ""
+}
+
+func cloneArgs(args [][]byte) [][]byte {
+	clones := make([][]byte, len(args))
+	for i, arg := range args {
+		clones[i] = bytes.Clone(arg)
+	}
+	return clones
 }
 
 // dressed makes an EVALSHA an EVAL if its node may lack the script: inside a
@@ -163,6 +179,31 @@ func (t *Transaction) add(u *unit, row *command.Row, cmd *resp.Command) {
 func (u *unit) task(t *backend.Task) {
 	t.Wire = append(u.wire, wireExec...)
 	t.Prelude = &backend.Prelude{Replies: 1 + u.commands}
+}
+
+// Each calls f with each command that is queued, in order, as the client sent it;
+// with nil for one that was reserved. The arguments are valid until the transaction
+// is given to Exec.
+func (t *Transaction) Each(f func(args [][]byte)) {
+	rest := make(map[*unit][]byte, len(t.units))
+	for _, u := range t.units {
+		rest[u] = u.wire[len(wireMulti):]
+	}
+	parser := resp.CommandParser{Limits: resp.Limits{MaxBulkBytes: math.MaxInt}} // it was admitted once
+	for _, at := range t.places {
+		args := at.args
+		if at.unit != nil {
+			cmd, n, err := parser.Next(rest[at.unit])
+			if err != nil || n == 0 {
+				panic("dispatcher: a queued command is not whole")
+			}
+			rest[at.unit] = rest[at.unit][n:]
+			if args == nil {
+				args = cmd.Args
+			}
+		}
+		f(args)
+	}
 }
 
 // Exec gives the transaction its place and sends it. The session's other

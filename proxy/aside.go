@@ -36,6 +36,9 @@ func (s *session) runAside(row *command.Row, work func(ctx context.Context) disp
 		a.args = rememberedArgs(row, s.cmd.Args, len(s.cmd.Args))
 	}
 	s.waiting = a.settle
+	if !s.monitoring { // or it would hear of it before the reply
+		s.tellMonitors(false)
+	}
 	s.srv.ending.Add(1)
 	go a.run()
 	return wait

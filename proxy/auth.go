@@ -171,6 +171,7 @@ func (s *session) reset(row *command.Row, _ *resp.Command) verdict {
 	s.resetAuth()
 	s.setTransaction(nil)
 	s.dropWatch()
+	s.setMonitoring(false)
 	s.show(func(b *badge) { b.name, b.noEvict = "", false })
 	s.mute = muting{skipping: s.mute.skipping} // CLIENT REPLY SKIP skips this reply, too
 	s.pipe.SetSilent(s.mute.skipping)

@@ -88,9 +88,11 @@ func (s *session) clientReply(row *command.Row, cmd *resp.Command) verdict {
 	case is(cmd.Args[2], "ON"):
 		s.mute = muting{}
 		s.pipe.SetSilent(false)
+		s.deafen(false)
 		return s.ok(row)
 	case is(cmd.Args[2], "OFF"):
 		s.mute.off = true
+		s.deafen(true)
 	case is(cmd.Args[2], "SKIP"):
 		s.mute.skipNext = !s.mute.off
 	default:

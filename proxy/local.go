@@ -30,6 +30,8 @@ func init() { // a literal would be an initialization cycle
 		"reset":  (*session).reset,
 		"info":   (*session).info,
 
+		"monitor": (*session).monitor,
+
 		"keys":      (*session).keys,
 		"scan":      (*session).scan,
 		"randomkey": (*session).randomKey,

@@ -53,6 +53,10 @@ func (s *session) permitted(row *command.Row, probe [][]byte, act func(context.C
 // somebody has to look.
 func askPermission(ctx context.Context, e *dispatcher.Errand, probe [][]byte, anonymous bool) (refusal []byte) {
 	reply, err := e.Ask(ctx, e.Any(), probe...)
+	return refusalIn(reply, err, anonymous)
+}
+
+func refusalIn(reply []byte, err error, anonymous bool) (refusal []byte) {
 	refused := (*backend.HandshakeError)(nil)
 	switch {
 	case err != nil && anonymous && !errors.As(err, &refused):

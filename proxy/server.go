@@ -72,6 +72,7 @@ type Server struct {
 	settings atomic.Pointer[settings]
 	changing sync.Mutex // held to replace settings
 	slow     slowLog
+	monitors monitors
 
 	walker        scan.Walker
 	table         atomic.Pointer[command.Table]

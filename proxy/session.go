@@ -52,7 +52,7 @@ type session struct {
 	profile backend.Profile
 	authed  bool         // AUTH succeeded, or is not required
 	tx      *transaction // nil: not in MULTI
-	plain   bool         // authed and not in MULTI
+	plain   bool         // authed, and nothing makes commands go another than their ordinary way; see settlePlain
 	within  *[]byte      // where the reply to a command inside EXEC goes; nil: to the client
 	mute    muting
 	waiting func() bool // what is done before the next command; see aside.go and dispatch
@@ -61,6 +61,11 @@ type session struct {
 	rules   *settings   // as of this batch
 	gate    *pause      // what holds commands back, as of this batch
 	letGo   func()      // what is to be done when a command is not held back any more; nil: none is
+
+	monitoring bool   // by MONITOR
+	overheard  bool   // somebody is, as of this batch
+	deeds      []deed // what monitors are to be told of the command at hand
+	origin     string // where the client is, to them; "" until it is needed
 
 	crowded atomic.Int64 // since when it leaves too much unread, by backend.Now; 0: it does not
 
@@ -86,12 +91,15 @@ func (s *session) resetAuth() {
 
 func (s *session) setAuthed(ok bool) {
 	s.authed = ok
-	s.plain = ok && s.tx == nil
+	s.settlePlain()
 	s.parser.Limits = resp.UnauthenticatedLimits()
 	if ok {
 		s.parser.Limits = resp.Limits{MaxBulkBytes: s.rules.maxBulk}
 	}
 }
+
+// settlePlain finds out whether commands may go their ordinary way at once.
+func (s *session) settlePlain() { s.plain = s.authed && s.tx == nil && !s.monitoring }
 
 // readLoop serves the client until it leaves.
 func (s *session) readLoop() { s.conn.Drive(s.finish) }
@@ -108,6 +116,7 @@ func (s *session) finish(err error) {
 		s.letGo()
 	}
 	s.ended.Store(true)
+	s.srv.monitors.leave(s)
 	s.watch.close()
 	s.pipe.Close()
 	s.conn.Close()
@@ -171,9 +180,13 @@ func (s *session) run() netio.Action {
 		s.rules = rules
 		s.setAuthed(s.authed)
 	}
-	if s.gate = s.srv.gate.Load(); s.letGo != nil {
+	if s.gate = s.srv.gate.Load(); s.gate != nil && s.monitoring { // as it lets replicas pass
+		s.gate = nil
+	}
+	if s.letGo != nil {
 		s.letGo()
 	}
+	s.overheard = s.srv.monitors.any.Load()
 	act := s.parse()
 	s.pipe.TookIn(s.taken, s.in.Len())
 	s.pipe.Flush()
@@ -216,7 +229,11 @@ func (s *session) parse() netio.Action {
 		v := done
 		if len(s.cmd.Args) > 0 {
 			s.mute.next(s.pipe)
-			v = s.handle(&s.cmd)
+			if s.overheard {
+				v = s.handleWatched(&s.cmd)
+			} else {
+				v = s.handle(&s.cmd)
+			}
 		}
 		if v == retry {
 			s.mute.again()
@@ -273,6 +290,7 @@ func (s *session) handle(cmd *resp.Command) verdict {
 	case wayEveryPrimary:
 		return s.everyPrimary(row, cmd)
 	case wayRefuse:
+		s.hush()
 		return s.fail(row, d.fault)
 	}
 	return s.dispatch(row, cmd)

@@ -150,8 +150,10 @@ var secretSettings = []string{"requirepass", "masterauth", "masteruser", "tls-ke
 // secret reports whether an argument may be, or hold, a password.
 func secret(row *command.Row, args [][]byte, i int) bool {
 	switch row.Name {
-	case "auth", "hello":
+	case "auth":
 		return i >= 1
+	case "hello":
+		return i > 2 && (is(args[i-1], "AUTH") || is(args[i-2], "AUTH"))
 	case "acl|setuser":
 		return i >= 2
 	case "config|set":

@@ -63,7 +63,7 @@ var ownInMulti = map[string]bool{
 // setTransaction enters or leaves MULTI.
 func (s *session) setTransaction(tx *transaction) {
 	s.tx = tx
-	s.plain = s.authed && tx == nil
+	s.settlePlain()
 	s.queued.Store(-1)
 	s.queuedBytes.Store(0)
 	if tx != nil {
@@ -77,6 +77,8 @@ func (s *session) notPlain(row *command.Row, cmd *resp.Command) (v verdict, hand
 	switch {
 	case !s.authed && !row.Flags.Has(command.FlagNoAuth):
 		return s.refuse(row, "NOAUTH Authentication required."), true
+	case s.monitoring && touchesKeys(row):
+		return s.refuse(row, errMonitorKeys), true
 	case s.tx == nil || immediate[row.Name]:
 		return done, false
 	case s.gate != nil && s.gate.holds(row):
@@ -91,6 +93,7 @@ func (s *session) refuse(row *command.Row, text string) verdict {
 	if s.tx != nil {
 		s.tx.aborted = true
 	}
+	s.hush()
 	s.pipe.LocalError(row, text)
 	return done
 }
@@ -134,6 +137,7 @@ func (s *session) enqueue(row *command.Row, cmd *resp.Command) verdict {
 	s.tx.writes = s.tx.writes || replicates(row)
 	s.queued.Store(int32(s.tx.queue.Len()))
 	s.queuedBytes.Store(int64(s.tx.queue.Bytes()))
+	s.hush()
 	return s.say(row, replyQueued)
 }
 
@@ -188,6 +192,7 @@ func (s *session) exec(row *command.Row, _ *resp.Command) verdict {
 		s.dropWatch()
 		return s.fail(row, errExecAbort)
 	case !s.watch.active():
+		s.deeds = s.deedsOf(tx)
 		s.answerOwn(tx)
 		s.setTransaction(nil)
 		s.pipe.Exec(row, &tx.queue)
@@ -197,8 +202,7 @@ func (s *session) exec(row *command.Row, _ *resp.Command) verdict {
 	}
 	s.answerOwn(tx)
 	s.setTransaction(nil)
-	w := s.takeWatch()
-	return s.alone(row, func(ctx context.Context, e *dispatcher.Errand) []byte { return e.Exec(ctx, w, &tx.queue) })
+	return s.execWatched(row, s.takeWatch(), tx)
 }
 
 // answerOwn executes the queued commands that are the session's own.

@@ -66,6 +66,7 @@ var localNotes = map[string]string{
 	"latency|graph":           "all primaries are asked",
 	"latency|histogram":       "all primaries are asked; the figures are added up",
 	"function|stats":          "all primaries are asked; the one that runs something answers",
+	"monitor":                 "what passes this proxy is shown; a node is asked whether the user may",
 	"client|list":             "a node is asked whether the user may",
 	"client|kill":             "a node is asked whether the user may",
 	"client|pause":            "a node is asked whether the user may",
