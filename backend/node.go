@@ -174,6 +174,7 @@ func (p *Pool) Drop(n *Node) {
 	p.leaving = append(p.leaving, n)
 	p.mu.Unlock()
 	n.eachRunner(func(r *TaskRunner) { r.Close(true) })
+	n.streams.close()
 	time.AfterFunc(dropDelay, n.closeNow)
 }
 
@@ -200,6 +201,7 @@ type Node struct {
 	losses  atomic.Uint32
 	lanes   atomic.Pointer[[]laneSet]
 	leases  leaseSet
+	streams streamSet
 
 	mu sync.Mutex // held to replace lanes
 }
@@ -272,11 +274,17 @@ func (n *Node) eachRunner(f func(*TaskRunner)) {
 }
 
 // closeNow closes all connections with all that they hold.
-func (n *Node) closeNow() { n.eachRunner(func(r *TaskRunner) { r.Close(false) }) }
+func (n *Node) closeNow() {
+	n.eachRunner(func(r *TaskRunner) { r.Close(false) })
+	n.streams.close()
+}
 
 // Reset ends the node's connections; their tasks fail and the next ones
 // connect anew. It is for a node that the cluster has declared dead.
-func (n *Node) Reset() { n.eachRunner((*TaskRunner).Reset) }
+func (n *Node) Reset() {
+	n.eachRunner((*TaskRunner).Reset)
+	n.streams.close()
+}
 
 // InFlight returns how many tasks the node's connections hold.
 func (n *Node) InFlight() int {

@@ -93,6 +93,9 @@ type Dispatcher struct {
 	late    lateList
 	stats   Stats
 
+	audience  atomic.Pointer[Audience]
+	onReroute atomic.Pointer[func()]
+
 	scripts   scriptSet
 	functions functionKeeper
 }

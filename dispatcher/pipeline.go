@@ -13,7 +13,8 @@ import (
 type Sink interface {
 	// Append gathers a copy of reply.
 	Append(reply []byte)
-	// AppendChunk gathers reply, a part of chunk, retaining chunk.
+	// AppendChunk gathers reply, a part of chunk, retaining chunk. If chunk is
+	// nil, reply's memory is the garbage collector's and never changes.
 	AppendChunk(reply []byte, chunk *backend.Chunk)
 	// Slow tells of a request that took longer than Pool.SetSlow said. It is
 	// about to be answered; what it is told is valid until Slow returns.
@@ -197,21 +198,6 @@ func (p *Pipeline) Answer(at Place, reply Reply) {
 	if dirty {
 		p.sink.Flush()
 	}
-}
-
-// Push sends bytes that answer no request, a copy of them, behind the replies
-// that have left the ring. It may be called from any goroutine, and CLIENT REPLY
-// does not silence it.
-func (p *Pipeline) Push(b []byte) {
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return
-	}
-	p.gatherLocked(b, nil)
-	p.commitLocked()
-	p.mu.Unlock()
-	p.sink.Flush()
 }
 
 // Flush sends on what was dispatched and answered since the last time.

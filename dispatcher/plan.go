@@ -29,6 +29,9 @@ func (p *Pipeline) plan(row *command.Row, args [][]byte) (do course, slot uint16
 		return courseForward, p.d.hash(args[row.KeyArg]), nil, ""
 	}
 	if !row.HasKeys() {
+		if row.Is("publish") { // by the channel, like a key: see publish.go
+			return courseForward, p.d.hash(args[1]), nil, ""
+		}
 		return courseForward, noSlot, nil, ""
 	}
 	keys, err := row.AppendKeys(p.keyArgs[:0], args)
@@ -129,6 +132,8 @@ func (p *Pipeline) prepare(pt *part, args [][]byte) {
 	pt.readOnly = r.row.ReadOnly()
 	switch {
 	case pt.readOnly:
+	case publishes(r.row):
+		pt.published = true // and not to be sent twice
 	case r.row.KeyArg == 0 && aboutServer(r.row): // COMMAND, which is not flagged readonly
 		pt.idempotent = true
 	case p.d.cfg.RetryIdempotent:

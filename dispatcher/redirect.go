@@ -74,6 +74,10 @@ func (p *Pipeline) Replied(run []backend.Reply, chunk *backend.Chunk) backend.Fl
 			}
 		} else if pt.script != nil {
 			p.d.scripts.note(pt.script, pt.lane.Node(), pt.losses)
+		} else if pt.published {
+			p.mu.Unlock() // who counts takes locks of his own
+			reply = p.d.counted(pt, reply)
+			p.mu.Lock()
 		}
 		lanes = p.completedLocked(pt, reply, chunk, lanes)
 	}

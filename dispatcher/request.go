@@ -55,6 +55,7 @@ type part struct {
 
 	readOnly   bool // may be sent twice, and to a replica
 	idempotent bool // no read, but may be sent twice
+	published  bool // the reply counts those whom a message has reached
 	dress      dress
 	several    bool // it has more than one key
 

@@ -110,6 +110,9 @@ func (d *Dispatcher) reroute(t *slots.Table) {
 	d.dropUnnamed(named)
 	d.retries.hurry()
 	d.functions.rerouted(old, rt)
+	if f := d.onReroute.Load(); f != nil {
+		(*f)()
+	}
 }
 
 // member returns the member at addr, making it if need be.

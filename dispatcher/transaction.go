@@ -71,6 +71,9 @@ func (t *Transaction) Answer(answer int, reply []byte) { t.answers[answer] = rep
 // client. The command's bytes may change afterwards.
 func (p *Pipeline) Queue(t *Transaction, row *command.Row, cmd *resp.Command) (fault string) {
 	do, slot, _, fault := p.plan(row, cmd.Args)
+	if row.Is("publish") { // it goes along with the keys
+		slot = noSlot
+	}
 	switch {
 	case do == courseAskKeys:
 		return "ERR '" + row.Name + "' is not supported inside MULTI by this proxy: only a node can tell its keys"

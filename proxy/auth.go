@@ -67,6 +67,7 @@ func (s *session) hello(row *command.Row, cmd *resp.Command) verdict {
 		v := &verification{ask: opts.profile, profile: opts.profile}
 		v.apply = func() {
 			s.setAuthed(true)
+			s.speak(nothing)
 			if opts.name != nil {
 				s.show(func(b *badge) { b.name = *opts.name })
 			}
@@ -92,7 +93,8 @@ func (s *session) hello(row *command.Row, cmd *resp.Command) verdict {
 	}
 	s.profile = opts.profile
 	s.pipe.SetProfile(s.profile)
-	return s.say(row, s.appendHello(nil, opts.profile.Proto))
+	s.speak(func() { s.say(row, s.appendHello(nil, opts.profile.Proto)) })
+	return done
 }
 
 // parseHello reads the options and sets a name that does not wait for AUTH.
@@ -172,6 +174,8 @@ func (s *session) reset(row *command.Row, _ *resp.Command) verdict {
 	s.setTransaction(nil)
 	s.dropWatch()
 	s.setMonitoring(false)
+	s.unsubscribeAll()
+	s.speak(nothing)
 	s.show(func(b *badge) { b.name, b.noEvict = "", false })
 	s.mute = muting{skipping: s.mute.skipping} // CLIENT REPLY SKIP skips this reply, too
 	s.pipe.SetSilent(s.mute.skipping)

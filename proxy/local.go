@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"maps"
 	"strconv"
 	"strings"
@@ -69,6 +70,10 @@ func (s *session) fail(row *command.Row, text string) verdict {
 }
 
 func (s *session) ping(row *command.Row, cmd *resp.Command) verdict {
+	if n := len(cmd.Args); s.confined() && n <= 2 { // like a message
+		told := resp.AppendBulkString(resp.AppendArrayHeader(nil, 2), "pong")
+		return s.say(row, resp.AppendBulk(told, bytes.Join(cmd.Args[1:], nil)))
+	}
 	switch len(cmd.Args) {
 	case 1:
 		return s.say(row, replyPong)

@@ -68,7 +68,11 @@ func (l *outputLimits) set(value string) (fault string) {
 // checkOutput closes a client that leaves too much unread: left bytes at the
 // moment.
 func (s *session) checkOutput(left int64) {
-	limit := s.srv.settings.Load().output.normal
+	output := &s.srv.settings.Load().output
+	limit := output.normal
+	if s.hears.Load() {
+		limit = output.pubsub
+	}
 	over := limit.hard > 0 && left > limit.hard
 	switch {
 	case limit.soft == 0 || left <= limit.soft:

@@ -5,23 +5,35 @@ import (
 
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
+	"redis-cluster-proxy/pubsub"
 	"redis-cluster-proxy/resp"
 )
 
-// pubsubCommands count subscriptions. Each node knows its own subscribers only,
-// replicas included, so that all are asked and what they say is joined as if it were
-// one server's.
+// pubsubCommands make, end and count subscriptions. To count, all nodes are asked,
+// replicas included, since each knows its own subscribers only, and what they say is
+// joined as if it were one server's. In the place of the hub's own subscriptions, of
+// which there is one however many clients it serves, those of the clients count.
 var pubsubCommands = map[string]handler{
-	"pubsub|channels":      joining(joinNames),
-	"pubsub|shardchannels": joining(joinNames),
-	"pubsub|numsub":        joining(joinCounts),
-	"pubsub|shardnumsub":   joining(joinCounts),
-	"pubsub|numpat":        joining(joinNumbers),
+	"subscribe":    (*session).subscribe,
+	"psubscribe":   (*session).subscribe,
+	"ssubscribe":   (*session).subscribe,
+	"unsubscribe":  (*session).unsubscribe,
+	"punsubscribe": (*session).unsubscribe,
+	"sunsubscribe": (*session).unsubscribe,
+
+	"pubsub|channels":      joining(joinNames(pubsub.Channel)),
+	"pubsub|shardchannels": joining(joinNames(pubsub.Shard)),
+	"pubsub|numsub":        joining(joinCounts(pubsub.Channel)),
+	"pubsub|shardnumsub":   joining(joinCounts(pubsub.Shard)),
+	"pubsub|numpat":        joining(joinPatterns),
 }
 
-// joining asks all nodes and answers with what join makes of their replies, of
-// which none is an error.
-func joining(join func(replies []resp.Value) []byte) handler {
+// join makes one reply of all nodes' replies, of which none is an error, and of
+// what the hub knows.
+type join func(h *pubsub.Hub, args [][]byte, replies []resp.Value) []byte
+
+// joining asks all nodes and answers with what joined makes of their replies.
+func joining(joined join) handler {
 	return func(s *session, row *command.Row, cmd *resp.Command) verdict {
 		if s.pipe.Busy() {
 			return retry
@@ -42,52 +54,67 @@ func joining(join func(replies []resp.Value) []byte) handler {
 					return resp.AppendError(nil, "ERR node "+r.Addr+": "+err.Error())
 				}
 			}
-			return join(values)
+			return joined(s.srv.hub, args, values)
 		})
 	}
 }
 
 // joinNames lists each name once.
-func joinNames(replies []resp.Value) []byte {
-	var names []string
-	seen := make(map[string]bool)
-	for _, r := range replies {
-		for _, name := range r.Elems {
-			if !seen[name.Str] {
-				seen[name.Str] = true
-				names = append(names, name.Str)
+func joinNames(kind pubsub.Kind) join {
+	return func(h *pubsub.Hub, args [][]byte, replies []resp.Value) []byte {
+		var names []string
+		seen := make(map[string]bool)
+		add := func(name string) {
+			if !seen[name] {
+				seen[name] = true
+				names = append(names, name)
 			}
 		}
+		for _, r := range replies {
+			for _, name := range r.Elems {
+				add(name.Str)
+			}
+		}
+		for _, name := range h.Names(kind) { // its nodes may be lost at the moment
+			if len(args) < 3 || globMatch(args[2], []byte(name), false) {
+				add(name)
+			}
+		}
+		b := resp.AppendArrayHeader(nil, len(names))
+		for _, name := range names {
+			b = resp.AppendBulkString(b, name)
+		}
+		return b
 	}
-	b := resp.AppendArrayHeader(nil, len(names))
-	for _, name := range names {
-		b = resp.AppendBulkString(b, name)
-	}
-	return b
 }
 
 // joinCounts adds up the numbers behind names, which come in the order of the
 // request from every node. In RESP3 Redis sends them as an array, too.
-func joinCounts(replies []resp.Value) []byte {
-	first := replies[0].Elems
-	b := resp.AppendArrayHeader(nil, len(first))
-	for i := 0; i+1 < len(first); i += 2 {
-		sum := int64(0)
-		for _, r := range replies {
-			if i+1 < len(r.Elems) {
-				sum += r.Elems[i+1].Int
+func joinCounts(kind pubsub.Kind) join {
+	return func(h *pubsub.Hub, _ [][]byte, replies []resp.Value) []byte {
+		first := replies[0].Elems
+		b := resp.AppendArrayHeader(nil, len(first))
+		for i := 0; i+1 < len(first); i += 2 {
+			own, clients := h.Clients(kind, first[i].Str)
+			sum := int64(clients - own)
+			for _, r := range replies {
+				if i+1 < len(r.Elems) {
+					sum += r.Elems[i+1].Int
+				}
 			}
+			b = resp.AppendBulkString(b, first[i].Str)
+			b = resp.AppendInt(b, max(sum, 0))
 		}
-		b = resp.AppendBulkString(b, first[i].Str)
-		b = resp.AppendInt(b, sum)
+		return b
 	}
-	return b
 }
 
-func joinNumbers(replies []resp.Value) []byte {
-	sum := int64(0)
+// joinPatterns adds up how many patterns there are.
+func joinPatterns(h *pubsub.Hub, _ [][]byte, replies []resp.Value) []byte {
+	own, names := h.Distinct(pubsub.Pattern)
+	sum := int64(names - own)
 	for _, r := range replies {
 		sum += r.Int
 	}
-	return resp.AppendInt(nil, sum)
+	return resp.AppendInt(nil, max(sum, 0))
 }

@@ -20,6 +20,7 @@ var forwardable = map[string]bool{
 	"module|list": true, "acl|cat": true, "acl|dryrun": true, "acl|genpass": true, "acl|getuser": true, "acl|list": true, "acl|log": true,
 	"acl|users": true, "acl|whoami": true,
 	"function|dump": true, "function|list": true,
+	"publish": true, "spublish": true,
 	"eval": true, "evalsha": true, "eval_ro": true, "evalsha_ro": true, "fcall": true, "fcall_ro": true,
 }
 

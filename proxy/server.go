@@ -14,6 +14,7 @@ import (
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
 	"redis-cluster-proxy/internal/netio"
+	"redis-cluster-proxy/pubsub"
 	"redis-cluster-proxy/scan"
 )
 
@@ -75,6 +76,7 @@ type Server struct {
 	monitors monitors
 
 	walker        scan.Walker
+	hub           *pubsub.Hub
 	table         atomic.Pointer[command.Table]
 	gate          atomic.Pointer[pause] // of CLIENT PAUSE; nil: none. Written under mu
 	serverVersion atomic.Pointer[string]
@@ -110,6 +112,7 @@ func New(cfg Config, d *dispatcher.Dispatcher, table *command.Table) *Server {
 		sessions:  make(map[*session]struct{}),
 	}
 	s.adopt(cfg.firstSettings())
+	s.hub = s.newHub()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.SetTable(table)
 	s.SetServerVersion("7.0.0")
@@ -216,6 +219,7 @@ func (s *Server) isClosing() bool {
 // closes each client when it has its replies. When ctx ends first, it closes
 // the rest at once and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
+	defer s.hub.Close()
 	defer s.cancel()
 	s.mu.Lock()
 	s.closing = true

@@ -14,6 +14,7 @@ import (
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
 	"redis-cluster-proxy/internal/netio"
+	"redis-cluster-proxy/pubsub"
 	"redis-cluster-proxy/resp"
 )
 
@@ -40,6 +41,7 @@ type session struct {
 	queuedBytes atomic.Int64 // of them
 	watched     atomic.Int32 // keys
 	watch       watching
+	hears       atomic.Bool // it has subscriptions
 
 	// Guarded by the Pipeline's lock.
 	out       netio.Batch
@@ -55,12 +57,13 @@ type session struct {
 	plain   bool         // authed, and nothing makes commands go another than their ordinary way; see settlePlain
 	within  *[]byte      // where the reply to a command inside EXEC goes; nil: to the client
 	mute    muting
-	waiting func() bool // what is done before the next command; see aside.go and dispatch
-	stopped bool        // no command is read any more
-	taken   uint64      // bytes that have arrived
-	rules   *settings   // as of this batch
-	gate    *pause      // what holds commands back, as of this batch
-	letGo   func()      // what is to be done when a command is not held back any more; nil: none is
+	waiting func() bool    // what is done before the next command; see aside.go and dispatch
+	stopped bool           // no command is read any more
+	taken   uint64         // bytes that have arrived
+	rules   *settings      // as of this batch
+	sub     *pubsub.Client // nil: it has never subscribed
+	gate    *pause         // what holds commands back, as of this batch
+	letGo   func()         // what is to be done when a command is not held back any more; nil: none is
 
 	monitoring bool   // by MONITOR
 	overheard  bool   // somebody is, as of this batch
@@ -99,7 +102,9 @@ func (s *session) setAuthed(ok bool) {
 }
 
 // settlePlain finds out whether commands may go their ordinary way at once.
-func (s *session) settlePlain() { s.plain = s.authed && s.tx == nil && !s.monitoring }
+func (s *session) settlePlain() {
+	s.plain = s.authed && s.tx == nil && !s.monitoring && !s.confined()
+}
 
 // readLoop serves the client until it leaves.
 func (s *session) readLoop() { s.conn.Drive(s.finish) }
@@ -118,6 +123,7 @@ func (s *session) finish(err error) {
 	s.ended.Store(true)
 	s.srv.monitors.leave(s)
 	s.watch.close()
+	s.unsubscribeAll()
 	s.pipe.Close()
 	s.conn.Close()
 	s.in.Release()

@@ -43,13 +43,16 @@ func (b *Batch) Append(p []byte) {
 }
 
 // AppendChunk adds p, a part of chunk, without copying it: the chunk is
-// retained until p is written or dropped.
+// retained until p is written or dropped. With a nil chunk p's memory is the
+// garbage collector's, and never changes any more.
 func (b *Batch) AppendChunk(p []byte, chunk *Chunk) {
 	at := 0
 	if b.buf != nil {
 		at = len(b.buf.b)
 	}
-	chunk.Retain()
+	if chunk != nil {
+		chunk.Retain()
+	}
 	b.refs = append(b.refs, chunkRef{at: at, b: p, chunk: chunk})
 	b.size += len(p)
 }
@@ -64,7 +67,9 @@ func (b *Batch) Drop() {
 		b.buf = nil
 	}
 	for i := range b.refs {
-		b.refs[i].chunk.Release()
+		if c := b.refs[i].chunk; c != nil {
+			c.Release()
+		}
 		b.refs[i] = chunkRef{}
 	}
 	b.refs = b.refs[:0]
@@ -92,7 +97,9 @@ func (b *Batch) moveTo(to *Batch) {
 	}
 	for _, r := range b.refs {
 		r.at += base
-		r.chunk.Retain()
+		if r.chunk != nil {
+			r.chunk.Retain()
+		}
 		to.refs = append(to.refs, r)
 	}
 	to.size += b.size

@@ -1,0 +1,189 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/golang/glog"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/dispatcher"
+	"redis-cluster-proxy/pubsub"
+	"redis-cluster-proxy/resp"
+)
+
+// pubsubKinds are the commands that begin or end subscriptions.
+var pubsubKinds = map[string]pubsub.Kind{
+	"subscribe": pubsub.Channel, "psubscribe": pubsub.Pattern, "ssubscribe": pubsub.Shard,
+	"unsubscribe": pubsub.Channel, "punsubscribe": pubsub.Pattern, "sunsubscribe": pubsub.Shard,
+}
+
+// subscribePatience is how long the nodes may take to confirm a subscription.
+// It is what commands wait for a failover.
+const subscribePatience = 5 * time.Second
+
+// subscriber returns the session's place in the hub, which it gets with its first
+// subscription.
+func (s *session) subscriber() *pubsub.Client {
+	if s.sub == nil {
+		s.sub = s.srv.hub.NewClient(outlet{s}, s.proto())
+	}
+	return s.sub
+}
+
+// subscribe begins subscriptions. They are confirmed when the nodes have
+// confirmed them, so that the client hears whatever is published after that.
+// Nothing may be under way: messages would overtake the confirmation.
+func (s *session) subscribe(row *command.Row, cmd *resp.Command) verdict {
+	if s.pipe.Busy() {
+		return retry
+	}
+	names := make([]string, 0, len(cmd.Args)-1)
+	for _, arg := range cmd.Args[1:] {
+		names = append(names, string(arg))
+	}
+	who := backend.MakeProfile(backend.Profile{User: s.profile.User, Password: s.profile.Password, Proto: resp.RESP3})
+	j := s.subscriber().Join(who, pubsubKinds[row.Name], names)
+	now, err := j.Try(func(told []byte) { s.pipe.Announce(row, told) })
+	switch {
+	case err != nil:
+		return s.fail(row, err.Error())
+	case now:
+		s.noteSubscriptions()
+		return done
+	}
+	return s.runAside(row, func(ctx context.Context) dispatcher.Reply {
+		ctx, cancel := context.WithTimeoutCause(ctx, subscribePatience, errNotConfirmed)
+		defer cancel()
+		if err := j.Wait(ctx, func(told []byte) { s.pipe.Gather(told, false) }); err != nil {
+			return dispatcher.Whole(subscribeFault(err))
+		}
+		return dispatcher.Reply{}
+	}, s.noteSubscriptions)
+}
+
+var errNotConfirmed = errors.New("CLUSTERDOWN no node has confirmed the subscription in time")
+
+func subscribeFault(err error) []byte {
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("ERR interrupted: the client is gone or the proxy is ending")
+	}
+	return errorReply(err)
+}
+
+// unsubscribe ends subscriptions. If nobody else has them, the nodes are awaited:
+// a client that then publishes, or counts subscribers, is to find none.
+func (s *session) unsubscribe(row *command.Row, cmd *resp.Command) verdict {
+	if s.pipe.Busy() {
+		return retry
+	}
+	var names []string
+	for _, arg := range cmd.Args[1:] {
+		names = append(names, string(arg))
+	}
+	l := s.subscriber().Leave(pubsubKinds[row.Name], names)
+	if !l.Pending() {
+		s.pipe.Announce(row, l.Told)
+		s.noteSubscriptions()
+		return done
+	}
+	return s.runAside(row, func(ctx context.Context) dispatcher.Reply {
+		ctx, cancel := context.WithTimeout(ctx, subscribePatience)
+		defer cancel()
+		l.Wait(ctx)
+		s.pipe.Gather(l.Told, false)
+		return dispatcher.Reply{}
+	}, s.noteSubscriptions)
+}
+
+// noteSubscriptions shows how many there are. With any, and in RESP2, most
+// commands are refused.
+func (s *session) noteSubscriptions() {
+	if s.sub == nil {
+		return
+	}
+	s.hears.Store(s.sub.Total() > 0)
+	s.show(func(b *badge) {
+		b.channels, b.patterns, b.shardChannels = s.sub.Count(pubsub.Channel), s.sub.Count(pubsub.Pattern), s.sub.Count(pubsub.Shard)
+	})
+	s.settlePlain()
+}
+
+// unsubscribeAll ends all subscriptions in silence.
+func (s *session) unsubscribeAll() {
+	if s.sub != nil {
+		s.sub.Close()
+		s.noteSubscriptions()
+	}
+}
+
+// confined reports whether all that a client may do is to subscribe more or
+// less. It could not tell replies from messages, which are arrays in RESP2.
+func (s *session) confined() bool { return s.proto() < resp.RESP3 && s.hears.Load() }
+
+// inConfinement are the commands that a confined client may use.
+var inConfinement = map[string]bool{"ping": true, "quit": true, "reset": true}
+
+func allowedInConfinement(row *command.Row) bool {
+	_, ok := pubsubKinds[row.Name]
+	return ok || inConfinement[row.Name]
+}
+
+// refuseConfined answers what a confined client may not do.
+func (s *session) refuseConfined(row *command.Row) verdict {
+	return s.refuse(row, "ERR Can't execute '"+row.Name+
+		"': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context")
+}
+
+// speak says that the protocol may have changed, from answer on.
+func (s *session) speak(answer func()) {
+	if s.sub == nil {
+		answer()
+	} else {
+		s.sub.SetProto(s.proto(), answer)
+	}
+	s.settlePlain()
+}
+
+// outlet is a session as the hub sees it.
+type outlet struct{ s *session }
+
+// Gather implements pubsub.Outlet.
+func (o outlet) Gather(b []byte, shared bool) { o.s.pipe.Gather(b, shared) }
+
+// FlushGathered implements pubsub.Outlet.
+func (o outlet) FlushGathered() { o.s.pipe.FlushGathered() }
+
+// Kick implements pubsub.Outlet.
+func (o outlet) Kick(text string) {
+	if o.s.conn.Abort() {
+		glog.Warningf("client %d %s closed: a node refuses what it subscribes to: %s", o.s.id, o.s.conn.NetConn().RemoteAddr(), text)
+	}
+}
+
+// hubCluster is the cluster as the hub sees it.
+type hubCluster struct{ *dispatcher.Dispatcher }
+
+// Owner implements pubsub.Cluster.
+func (c hubCluster) Owner(slot uint16) string { return c.Owners().Owner(slot) }
+
+// Open implements pubsub.Cluster.
+func (c hubCluster) Open(addr string, who backend.ProfileHandle, holder backend.StreamHolder) pubsub.Upstream {
+	return c.Node(addr).Stream(who, holder)
+}
+
+// Match implements pubsub.Cluster.
+func (c hubCluster) Match(pattern, text []byte) bool { return globMatch(pattern, text, false) }
+
+// newHub makes the hub of a Server's sessions.
+func (s *Server) newHub() *pubsub.Hub {
+	h := pubsub.New(hubCluster{s.d})
+	s.d.OnReroute(h.Rerouted)
+	s.d.SetAudience(func(addr string, shard bool, channel []byte) int {
+		own, clients := h.Audience(addr, shard, channel)
+		return clients - own
+	})
+	return h
+}

@@ -1,0 +1,318 @@
+package pubsub
+
+import (
+	"bytes"
+	"sync"
+
+	"redis-cluster-proxy/resp"
+)
+
+// fanOut is what a trunk has heard and its fanLoop has not passed on yet. While
+// the fanLoop writes to a thousand clients, what arrives meanwhile gathers here, and
+// then travels together: no timer is needed to have few writes when there is much to
+// say.
+type fanOut struct {
+	wake chan struct{} // holds at most one token
+
+	mu sync.Mutex
+	// Guarded by mu.
+	next   round
+	paused bool // the trunk reads no more until next is taken
+	ended  bool // nothing more will come
+
+	// Owned by fanLoop.
+	spare   round
+	touched []*Client
+}
+
+// round is messages in the order in which they were heard.
+type round struct {
+	bytes  []byte // as they were pushed, which is what a client of RESP3 gets
+	runs   []run
+	starts []int // where each message begins
+	kept   bool  // clients refer to bytes
+}
+
+// run is neighbouring messages of one topic.
+type run struct {
+	kind     Kind
+	name     span
+	messages span // in starts
+	bytes    span
+	stamp    uint64
+}
+
+// span is a stretch from the first index up to the second.
+type span struct{ from, to int }
+
+// maxGathered is how many bytes of messages may wait to be passed on. Beyond it
+// the node has to keep them, and closes the connection when they are too many for
+// it.
+const maxGathered = 16 << 20
+
+// keepRound is the longest buffer that is used again.
+const keepRound = 256 << 10
+
+func (f *fanOut) init() { f.wake = make(chan struct{}, 1) }
+
+// add takes a message. name is the part of it that says what it is of.
+func (f *fanOut) add(kind Kind, name, message []byte, stamp uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := &f.next
+	at := len(r.bytes)
+	r.bytes = append(r.bytes, message...)
+	r.starts = append(r.starts, at)
+	if n := len(r.runs); n > 0 {
+		last := &r.runs[n-1]
+		if last.kind == kind && last.stamp == stamp && bytes.Equal(r.bytes[last.name.from:last.name.to], name) {
+			last.messages.to, last.bytes.to = len(r.starts), len(r.bytes)
+			return
+		}
+	}
+	begin := at + cap(message) - cap(name) // name is a part of message
+	r.runs = append(r.runs, run{
+		kind: kind, name: span{begin, begin + len(name)}, stamp: stamp,
+		messages: span{len(r.starts) - 1, len(r.starts)}, bytes: span{at, len(r.bytes)},
+	})
+}
+
+// Caught implements backend.StreamHolder.
+func (t *trunk) Caught() (pause bool) {
+	f := &t.fan
+	f.mu.Lock()
+	some := len(f.next.runs) > 0
+	f.paused = len(f.next.bytes) > maxGathered
+	pause = f.paused
+	f.mu.Unlock()
+	if some {
+		f.rouse()
+	}
+	return pause
+}
+
+func (f *fanOut) rouse() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// rest says that nothing more will be heard.
+func (t *trunk) rest() {
+	t.fan.mu.Lock()
+	t.fan.ended = true
+	t.fan.mu.Unlock()
+	t.fan.rouse()
+}
+
+// take swaps what has gathered for an empty round.
+func (f *fanOut) take() (r round, resume, ended bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r, f.next = f.next, f.spare
+	f.spare = round{}
+	resume, f.paused = f.paused, false
+	return r, resume, f.ended
+}
+
+// fanLoop passes on what the trunk hears until that is over.
+func (t *trunk) fanLoop() {
+	defer t.hub.running.Done()
+	for {
+		<-t.fan.wake
+		r, resume, ended := t.fan.take()
+		if resume {
+			t.conn.Resume()
+		}
+		if len(r.runs) > 0 {
+			t.pass(&r)
+		} else if ended {
+			return
+		}
+		t.fan.recycle(&r)
+		if ended {
+			t.fan.rouse()
+		}
+	}
+}
+
+func (f *fanOut) recycle(r *round) {
+	if r.kept || cap(r.bytes) > keepRound {
+		r.bytes = nil
+	}
+	if cap(r.starts) > keepRound/16 {
+		r.starts, r.runs = nil, nil
+	}
+	f.spare = round{bytes: r.bytes[:0], runs: r.runs[:0], starts: r.starts[:0]}
+}
+
+// maxHeld is how many deliveries are made before others may have the hub's lock.
+const maxHeld = 4096
+
+// pass gives each client what is for it and then writes to each once.
+func (t *trunk) pass(r *round) {
+	h := t.hub
+	touched := t.fan.touched[:0]
+	held, delivered := 0, 0
+	h.mu.RLock()
+	for i := range r.runs {
+		run := &r.runs[i]
+		l := t.legs[run.kind][string(r.bytes[run.name.from:run.name.to])]
+		if l == nil {
+			continue // unsubscribed meanwhile
+		}
+		if held > maxHeld {
+			held = 0
+			h.mu.RUnlock()
+			h.mu.RLock()
+		}
+		p := parcel{round: r, run: run}
+		if l != l.topic.home && !p.onlyEvents(l.topic) {
+			continue
+		}
+		touched = p.deliver(l.topic, touched)
+		held += len(l.topic.subs)
+		delivered += p.delivered
+	}
+	h.mu.RUnlock()
+	h.delivered.Add(uint64(delivered))
+	for i, c := range touched {
+		touched[i] = nil
+		c.gathered.Store(false) // before the flush: what is gathered later is somebody else's to flush
+		c.out.FlushGathered()
+	}
+	t.fan.touched = touched[:0]
+	if cap(touched) > keepTouched {
+		t.fan.touched = nil
+	}
+}
+
+// keepTouched is the longest list of clients that is used again.
+const keepTouched = 16 << 10
+
+// parcel is a run as clients get it.
+type parcel struct {
+	round     *round
+	run       *run
+	picked    []byte // what is left of the run, if not all of it; see onlyEvents
+	starts    []int
+	three     []byte // in RESP3; nil: not made yet
+	two       []byte // in RESP2
+	delivered int
+}
+
+// shareBytes is the size from which clients refer to the same bytes instead of
+// copying them. A small copy is cheaper than another stretch for the socket.
+const shareBytes = 1 << 10
+
+// deliver gathers the run for each subscriber. It is called with the hub's lock
+// held, for reading.
+func (p *parcel) deliver(t *topic, touched []*Client) []*Client {
+	for _, sub := range t.subs {
+		if sub.since > p.run.stamp {
+			continue
+		}
+		c := sub.client
+		b := p.encoded(c.proto)
+		c.out.Gather(b, len(b) >= shareBytes)
+		if !c.gathered.Swap(true) {
+			touched = append(touched, c)
+		}
+		p.delivered += p.messages()
+	}
+	return touched
+}
+
+func (p *parcel) messages() int {
+	if p.picked != nil {
+		return len(p.starts)
+	}
+	return p.run.messages.to - p.run.messages.from
+}
+
+// encoded returns the run in a protocol. RESP2 has an array where RESP3 has a
+// push, and no other difference.
+func (p *parcel) encoded(proto resp.Proto) []byte {
+	if proto == resp.RESP3 {
+		if p.three == nil {
+			if p.three = p.picked; p.three == nil {
+				p.three = p.round.bytes[p.run.bytes.from:p.run.bytes.to]
+				p.round.kept = p.round.kept || len(p.three) >= shareBytes
+			}
+		}
+		return p.three
+	}
+	if p.two == nil {
+		starts, base := p.starts, 0
+		if p.picked != nil {
+			p.two = bytes.Clone(p.picked)
+		} else {
+			p.two = bytes.Clone(p.round.bytes[p.run.bytes.from:p.run.bytes.to])
+			starts, base = p.round.starts[p.run.messages.from:p.run.messages.to], p.run.bytes.from
+		}
+		for _, at := range starts {
+			p.two[at-base] = '*'
+		}
+	}
+	return p.two
+}
+
+// onlyEvents leaves of a run what is told by this node alone. Everything else
+// comes from the topic's home. It reports whether something is left.
+func (p *parcel) onlyEvents(t *topic) bool {
+	if !t.events {
+		return false
+	}
+	if t.kind == Channel {
+		return true
+	}
+	r, run := p.round, p.run
+	for i := run.messages.from; i < run.messages.to; i++ {
+		end := run.bytes.to
+		if i+1 < run.messages.to {
+			end = r.starts[i+1]
+		}
+		message := r.bytes[r.starts[i]:end]
+		if _, name := messageOf(message); isEvent(bulkBehind(message, name)) {
+			p.starts = append(p.starts, len(p.picked))
+			p.picked = append(p.picked, message...)
+		}
+	}
+	return len(p.picked) > 0
+}
+
+var messageHeads = [NumKinds][]byte{
+	Channel: []byte(">3\r\n$7\r\nmessage\r\n"),
+	Pattern: []byte(">4\r\n$8\r\npmessage\r\n"),
+	Shard:   []byte(">3\r\n$8\r\nsmessage\r\n"),
+}
+
+// messageOf returns what a push is a message of: a part of push, whose capacity
+// reaches to its end. nil: it is no message.
+func messageOf(push []byte) (kind Kind, name []byte) {
+	for kind, head := range messageHeads {
+		if bytes.HasPrefix(push, head) {
+			return Kind(kind), bulkAt(push, len(head))
+		}
+	}
+	return 0, nil
+}
+
+// bulkAt returns the content of the bulk string that begins at an index.
+func bulkAt(b []byte, at int) []byte {
+	n, i := 0, at+1
+	for ; i < len(b) && '0' <= b[i] && b[i] <= '9'; i++ {
+		n = n*10 + int(b[i]-'0')
+	}
+	i += len("\r\n")
+	if i+n > len(b) {
+		return nil
+	}
+	return b[i : i+n]
+}
+
+// bulkBehind returns the content of the bulk string that follows another.
+func bulkBehind(b, content []byte) []byte {
+	return bulkAt(b, cap(b)-cap(content)+len(content)+len("\r\n"))
+}

@@ -1,0 +1,204 @@
+package pubsub
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"redis-cluster-proxy/backend"
+)
+
+// Kind is what a subscription is to.
+type Kind uint8
+
+// The kinds there are.
+const (
+	Channel  Kind = iota // SUBSCRIBE
+	Pattern              // PSUBSCRIBE
+	Shard                // SSUBSCRIBE
+	NumKinds int  = iota // how many there are; a Kind is an index below it
+)
+
+// kindWords are what the protocol calls things of a kind.
+var kindWords = [NumKinds]struct{ subscribe, unsubscribe, message string }{
+	Channel: {"subscribe", "unsubscribe", "message"},
+	Pattern: {"psubscribe", "punsubscribe", "pmessage"},
+	Shard:   {"ssubscribe", "sunsubscribe", "smessage"},
+}
+
+// Cluster is what a Hub needs of a cluster. Its methods must not block, and all
+// but Moved are called with the Hub's lock held.
+type Cluster interface {
+	// SlotOf returns the slot of a name, as of a key.
+	SlotOf(name []byte) uint16
+	// Owner returns the address of the primary of a slot, "" if there is none
+	// that is not called failed.
+	Owner(slot uint16) string
+	// Primaries returns the addresses of all primaries with slots.
+	Primaries() []string
+	// Open makes a connection that acts as who.
+	Open(addr string, who backend.ProfileHandle, holder backend.StreamHolder) Upstream
+	// Moved takes the text of a MOVED error that the node at from has answered.
+	Moved(text, from string)
+	// Refresh asks for the topology to be loaded again.
+	Refresh(reason string)
+	// Match reports whether text matches a pattern, as nodes see it.
+	Match(pattern, text []byte) bool
+}
+
+// Upstream is a connection to a node; *backend.Stream is one.
+type Upstream interface {
+	Send(wire []byte)
+	Flush()
+	Resume()
+	Close()
+}
+
+// Hub is who subscribes to what. It is safe for concurrent use.
+type Hub struct {
+	// Set at construction.
+	cluster Cluster
+
+	stamp     atomic.Uint64 // counts joins; see subscription.since
+	delivered atomic.Uint64 // messages to clients
+	running   sync.WaitGroup
+
+	mu sync.RWMutex
+	// Guarded by mu, which comes before the Pipelines' locks.
+	topics   [NumKinds]map[string][]*topic // by name: one for each user
+	trunks   map[trunkKey]*trunk
+	homeless map[*topic]struct{} // lacks a leg
+	unsent   []*trunk            // to be flushed when mu is released
+	mending  *time.Timer         // runs while there are homeless topics; nil: none does
+	delay    time.Duration       // of the next
+	closed   bool
+}
+
+// trunkKey is what there is one trunk for.
+type trunkKey struct {
+	addr string
+	who  backend.ProfileHandle
+}
+
+// New makes a Hub. It starts nothing.
+func New(cluster Cluster) *Hub {
+	h := &Hub{
+		cluster: cluster, trunks: make(map[trunkKey]*trunk),
+		homeless: make(map[*topic]struct{}),
+	}
+	for k := range h.topics {
+		h.topics[k] = make(map[string][]*topic)
+	}
+	return h
+}
+
+// Close ends all connections and returns when all goroutines of the Hub have
+// ended.
+func (h *Hub) Close() {
+	h.mu.Lock()
+	h.closed = true
+	if h.mending != nil && h.mending.Stop() {
+		h.running.Done()
+	}
+	h.mending = nil
+	for _, t := range h.trunks {
+		t.conn.Close()
+		t.rest()
+	}
+	h.mu.Unlock()
+	h.running.Wait()
+}
+
+// unlock releases mu and writes what was sent meanwhile.
+func (h *Hub) unlock() {
+	unsent := h.unsent
+	h.unsent = nil
+	h.mu.Unlock()
+	for _, t := range unsent {
+		t.conn.Flush()
+	}
+}
+
+// How long it takes until lost subscriptions are tried again, the first time and
+// at the most.
+const (
+	firstDelay = 20 * time.Millisecond
+	maxDelay   = time.Second
+)
+
+// mendLaterLocked has homeless topics placed again after a while.
+func (h *Hub) mendLaterLocked() {
+	if h.mending != nil || h.closed || len(h.homeless) == 0 {
+		return
+	}
+	h.delay = min(max(2*h.delay, firstDelay), maxDelay)
+	h.running.Add(1)
+	h.mending = time.AfterFunc(h.delay, h.mend)
+}
+
+// mend places topics that lack a node.
+func (h *Hub) mend() {
+	defer h.running.Done()
+	h.mu.Lock()
+	defer h.unlock()
+	h.mending = nil
+	if !h.closed {
+		h.mendLocked()
+	}
+}
+
+func (h *Hub) mendLocked() {
+	for t := range h.homeless {
+		h.placeLocked(t)
+	}
+	h.mendLaterLocked()
+}
+
+// Rerouted is to be called when other nodes are primaries, or own slots, than
+// before. It returns at once.
+func (h *Hub) Rerouted() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed || len(h.trunks)+len(h.homeless) == 0 {
+		return
+	}
+	h.running.Add(1)
+	go h.review()
+}
+
+// review moves the topics whose node is not the right one any more.
+func (h *Hub) review() {
+	defer h.running.Done()
+	h.mu.Lock()
+	defer h.unlock()
+	if h.closed {
+		return
+	}
+	primaries := make(map[string]bool)
+	for _, addr := range h.cluster.Primaries() {
+		primaries[addr] = true
+	}
+	for _, named := range h.topics {
+		for _, same := range named {
+			for _, t := range same {
+				h.reviewLocked(t, primaries)
+			}
+		}
+	}
+	h.mendLocked()
+}
+
+// reviewLocked takes away the legs of a topic that are at wrong nodes.
+func (h *Hub) reviewLocked(t *topic, primaries map[string]bool) {
+	owner := ""
+	if t.kind == Shard {
+		owner = h.cluster.Owner(t.slot)
+	}
+	for i := len(t.legs) - 1; i >= 0; i-- {
+		l := t.legs[i]
+		if !primaries[l.trunk.addr] || owner != "" && l.trunk.addr != owner {
+			h.detachLocked(l)
+		}
+	}
+	h.homeless[t] = struct{}{} // or it lacks a new primary; placing it finds out
+}

@@ -1,0 +1,258 @@
+package pubsub
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/golang/glog"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/resp"
+)
+
+// trunk is a connection to one node with all that clients of one user subscribe
+// to there.
+type trunk struct {
+	// Set at construction.
+	hub  *Hub
+	addr string
+	who  backend.ProfileHandle
+	conn Upstream
+
+	// Guarded by Hub.mu.
+	legs  [NumKinds]map[string]*leg
+	asked []question // what the node has not answered yet, in order
+	gone  bool
+	idle  bool // closeUnused is going to look
+
+	fan fanOut
+}
+
+// question is what a node was asked: to subscribe to the topic of leg, or to end
+// a subscription, which a PING behind it shows the end of.
+type question struct {
+	leg   *leg
+	fence chan struct{} // closed at the end; nil: a subscription
+}
+
+// idleTrunk is how long a connection without subscriptions is kept.
+const idleTrunk = 10 * time.Second
+
+// trunkLocked returns the trunk to a node, which it makes if there is none.
+func (h *Hub) trunkLocked(addr string, who backend.ProfileHandle) *trunk {
+	key := trunkKey{addr, who}
+	if t := h.trunks[key]; t != nil {
+		return t
+	}
+	t := &trunk{hub: h, addr: addr, who: who}
+	for k := range t.legs {
+		t.legs[k] = make(map[string]*leg)
+	}
+	t.fan.init()
+	h.trunks[key] = t
+	t.conn = h.cluster.Open(addr, who, t)
+	h.running.Add(1)
+	go t.fanLoop()
+	return t
+}
+
+// subscribeLocked asks the node for a subscription.
+func (t *trunk) subscribeLocked(l *leg) {
+	t.legs[l.topic.kind][l.topic.name] = l
+	t.asked = append(t.asked, question{leg: l})
+	t.sendLocked(resp.AppendCommand(nil, kindWords[l.topic.kind].subscribe, l.topic.name))
+}
+
+var wirePing = resp.AppendCommand(nil, "PING")
+
+// unsubscribeLocked ends a subscription. fence is closed when the node has, or
+// is lost.
+func (t *trunk) unsubscribeLocked(l *leg) (fence <-chan struct{}) {
+	end := make(chan struct{})
+	if t.legs[l.topic.kind][l.topic.name] == l {
+		delete(t.legs[l.topic.kind], l.topic.name)
+	}
+	if t.gone {
+		close(end)
+		return end
+	}
+	t.asked = append(t.asked, question{l, end})
+	wire := resp.AppendCommand(nil, kindWords[l.topic.kind].unsubscribe, l.topic.name)
+	t.sendLocked(append(wire, wirePing...))
+	if !t.idle && t.unusedLocked() {
+		t.idle = true
+		time.AfterFunc(idleTrunk, t.closeUnused)
+	}
+	return end
+}
+
+func (t *trunk) sendLocked(wire []byte) {
+	t.conn.Send(wire)
+	if n := len(t.hub.unsent); n == 0 || t.hub.unsent[n-1] != t {
+		t.hub.unsent = append(t.hub.unsent, t)
+	}
+}
+
+func (t *trunk) unusedLocked() bool {
+	for _, legs := range t.legs {
+		if len(legs) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// closeUnused ends a connection that nobody needs.
+func (t *trunk) closeUnused() {
+	t.hub.mu.Lock()
+	defer t.hub.mu.Unlock()
+	t.idle = false
+	if t.unusedLocked() && !t.gone {
+		t.leaveLocked()
+		t.conn.Close()
+	}
+}
+
+// leaveLocked takes the trunk out of the hub, so that nobody gets it any more.
+func (t *trunk) leaveLocked() {
+	key := trunkKey{t.addr, t.who}
+	if t.hub.trunks[key] == t {
+		delete(t.hub.trunks, key)
+	}
+}
+
+// Heard implements backend.StreamHolder.
+func (t *trunk) Heard(reply []byte) {
+	if kind, name := messageOf(reply); name != nil {
+		t.fan.add(kind, name, reply, t.hub.stamp.Load())
+		return
+	}
+	t.answered(reply)
+}
+
+// answered takes what is no message.
+func (t *trunk) answered(reply []byte) {
+	v, _, err := resp.ReadValue(bytes.Clone(reply))
+	h := t.hub
+	moved := ""
+	h.mu.Lock()
+	switch {
+	case err != nil:
+		t.conn.Close()
+	case v.Kind == '>':
+		if len(v.Elems) == 3 {
+			t.toldLocked(v.Elems[0].Str, v.Elems[1].Str)
+		}
+	case len(t.asked) == 0:
+		t.conn.Close() // out of step
+	case t.asked[0].fence != nil:
+		if v.Kind != '-' { // of the PING; an error is of what came before
+			close(t.asked[0].fence)
+			t.nextLocked()
+		}
+	case v.Kind == '-':
+		l := t.asked[0].leg
+		t.nextLocked()
+		if strings.HasPrefix(v.Str, "MOVED ") {
+			moved = v.Str
+		}
+		t.faultLocked(l, v.Str)
+	}
+	h.unlock()
+	if moved != "" {
+		h.cluster.Moved(moved, t.addr)
+	}
+}
+
+func (t *trunk) nextLocked() {
+	t.asked[0] = question{}
+	if t.asked = t.asked[1:]; len(t.asked) == 0 {
+		t.asked = nil
+	}
+}
+
+// toldLocked takes the confirmation of what was asked, or that the node has
+// ended the subscription to a sharded channel since its slot has moved.
+func (t *trunk) toldLocked(word, name string) {
+	if len(t.asked) > 0 {
+		q := t.asked[0]
+		if q.fence == nil && word == kindWords[q.leg.topic.kind].subscribe && name == q.leg.topic.name {
+			t.nextLocked()
+			if t.legs[q.leg.topic.kind][name] == q.leg {
+				t.hub.confirmedLocked(q.leg)
+			}
+			return
+		}
+		if q.fence != nil && word == kindWords[q.leg.topic.kind].unsubscribe && name == q.leg.topic.name {
+			return
+		}
+	}
+	if l := t.legs[Shard][name]; l != nil && word == kindWords[Shard].unsubscribe {
+		t.moveLocked(l)
+	}
+}
+
+// faultLocked deals with a node's refusal to subscribe.
+func (t *trunk) faultLocked(l *leg, text string) {
+	if t.legs[l.topic.kind][l.topic.name] != l { // nobody wants it any more
+		return
+	}
+	code, _, _ := strings.Cut(text, " ")
+	switch code {
+	case "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN":
+		t.moveLocked(l)
+	default:
+		delete(t.legs[l.topic.kind], l.topic.name)
+		t.hub.refusedLocked(l, text)
+	}
+}
+
+// moveLocked has a leg's topic placed again, when that has a chance.
+func (t *trunk) moveLocked(l *leg) {
+	delete(t.legs[l.topic.kind], l.topic.name)
+	t.hub.forgetLegLocked(l)
+	t.hub.homeless[l.topic] = struct{}{}
+	t.hub.cluster.Refresh("a channel has moved")
+	t.hub.mendLaterLocked()
+}
+
+// Ended implements backend.StreamHolder. What was subscribed to is subscribed to
+// again.
+func (t *trunk) Ended(err error) {
+	h := t.hub
+	refused := (*backend.HandshakeError)(nil)
+	h.mu.Lock()
+	t.gone = true
+	t.leaveLocked()
+	count := 0
+	for kind := range t.legs {
+		for _, l := range t.legs[kind] {
+			count++
+			if errors.As(err, &refused) {
+				h.refusedLocked(l, refused.Text)
+				continue
+			}
+			h.forgetLegLocked(l)
+			h.homeless[l.topic] = struct{}{}
+		}
+		clear(t.legs[kind])
+	}
+	for _, q := range t.asked {
+		if q.fence != nil {
+			close(q.fence)
+		}
+	}
+	t.asked = nil
+	h.mendLaterLocked()
+	closed := h.closed
+	h.unlock()
+	t.rest()
+	if count > 0 && !closed {
+		h.cluster.Refresh("connection lost")
+		if !errors.Is(err, backend.ErrClosed) {
+			glog.V(1).Infof("node %s: %d subscriptions lost: %v", t.addr, count, err)
+		}
+	}
+}
