@@ -30,6 +30,8 @@ type Lease struct {
 	node   *Node
 	runner *TaskRunner // nil: released
 	dirty  bool
+	held   bool  // by Hold
+	fault  error // why it cannot be used; nil: it can
 }
 
 // Lease returns a connection of the profile: an idle one, or a new one, which
@@ -80,7 +82,7 @@ func (l *Lease) Send(t Task) *Question {
 	q := &Question{Task: t, lease: l, told: make(chan struct{})}
 	q.Handler, q.Start = q, Now()
 	if !l.runner.Enqueue(&q.Task) {
-		q.lost = &LostError{Addr: l.node.Addr, Err: ErrClosed}
+		q.lost = l.refusal()
 		close(q.told)
 		return q
 	}
@@ -116,7 +118,9 @@ func (l *Lease) DoAll(ctx context.Context, wires [][]byte) ([][]byte, error) {
 		q.Handler, q.Start = q, Now()
 		if !l.runner.Enqueue(&q.Task) {
 			l.runner.Close(false) // or those before would be answered to nobody
-			return nil, &LostError{Addr: l.node.Addr, Sent: i > 0, Err: ErrClosed}
+			lost := l.refusal()
+			lost.Sent = i > 0
+			return nil, lost
 		}
 	}
 	l.runner.Flush()
@@ -138,6 +142,9 @@ func (l *Lease) Release() {
 		return
 	}
 	l.runner = nil
+	if l.held {
+		l.node.leases.held.Add(-1)
+	}
 	r.tenant.budget.Store(nil)
 	r.tenant.push.Store(nil)
 	if l.dirty || !l.node.leases.put(r, l.node.pool.cfg.IdleLeases) {
@@ -186,6 +193,9 @@ type tenancy struct {
 	ctx     context.Context // of the dial
 	cancel  context.CancelFunc
 
+	asked bool // see Identify; the holder's
+
+	id     atomic.Int64 // the server's number of the connection; 0: not known
 	budget atomic.Pointer[Budget]
 	push   atomic.Pointer[func([]byte)]
 }
@@ -199,6 +209,8 @@ func (t *tenancy) admit(n, missing int) bool {
 
 // leaseSet is the leased connections of a node. The zero value is ready.
 type leaseSet struct {
+	heldLeases
+
 	mu sync.Mutex
 	// Guarded by mu, which comes before the runners'.
 	all  map[*TaskRunner]struct{} // with a holder, or idle

@@ -261,7 +261,7 @@ func (l *link) take(count int) (owed []entry, err error) {
 			return l.owed[:i], errUnasked
 		}
 		e := r.queue.pop()
-		if e.task != nil {
+		if e.task != nil && e.task.Start != 0 {
 			total := now - e.task.Start
 			r.stats.note(now-e.sent, total, first == '-')
 			if total >= slow {

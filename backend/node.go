@@ -31,6 +31,9 @@ type Config struct {
 	// IdleLeases is how many leased connections per node are kept for the next
 	// holder. Zero means none.
 	IdleLeases int
+	// MaxLeases is how many connections per node may be held at a time; see
+	// Node.Hold. Zero means any number.
+	MaxLeases int
 }
 
 // Pool holds the nodes, by address. It is safe for concurrent use.

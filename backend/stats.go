@@ -65,6 +65,10 @@ type LaneStats struct {
 	Timeouts uint64
 	// Connected and InFlight are gauges: connections and tasks of now.
 	Connected, InFlight int
+	// Held is a gauge: leases by Node.Hold.
+	Held int
+	// HeldRefused counts those that would have been too many.
+	HeldRefused uint64
 }
 
 func (s *LaneStats) note(node, total int64, failed bool) {
@@ -86,6 +90,8 @@ func (s *LaneStats) Add(o *LaneStats) {
 	s.Timeouts += o.Timeouts
 	s.Connected += o.Connected
 	s.InFlight += o.InFlight
+	s.Held += o.Held
+	s.HeldRefused += o.HeldRefused
 }
 
 // Stats returns the sum over the node's lanes and leases.
@@ -106,7 +112,9 @@ func (s *leaseSet) figures() (runners []*TaskRunner, gone LaneStats) {
 	for r := range s.all {
 		runners = append(runners, r)
 	}
-	return runners, s.gone
+	gone = s.gone
+	gone.Held, gone.HeldRefused = int(s.held.Load()), s.refused.Load()
+	return runners, gone
 }
 
 func (r *TaskRunner) figures() LaneStats {

@@ -28,7 +28,7 @@ type Task struct {
 	// Prelude says that Wire is several commands; nil: it is one.
 	Prelude *Prelude
 	// Start is when the client's bytes arrived, by Now. It only serves the
-	// latency figures.
+	// latency figures; with 0 the task is none of them, and never slow.
 	Start int64
 	// Total and AtNode are set when the reply comes, if Total is at least what
 	// Pool.SetSlow said, in nanoseconds: the time since Start, and since the

@@ -41,6 +41,9 @@ type Reply struct{ pieces []NodeReply }
 // Whole is a reply in one piece.
 func Whole(reply []byte) Reply { return Reply{pieces: []NodeReply{{Bytes: reply}}} }
 
+// Empty reports whether it is nothing at all, not even an empty reply.
+func (r Reply) Empty() bool { return len(r.pieces) == 0 }
+
 // Bytes returns the reply in one piece.
 func (r Reply) Bytes() []byte {
 	if len(r.pieces) == 1 {

@@ -171,6 +171,8 @@ func (e *Errand) explain(err error, safe bool) error {
 		text = refused.Text
 	case errors.Is(err, backend.ErrTooLong):
 		text = errTooLong
+	case errors.Is(err, backend.ErrTooManyLeases) && errors.As(err, &lost):
+		text = "ERR max number of leased connections to node " + lost.Addr + " reached (-backend-max-leases)"
 	case !errors.As(err, &lost):
 	case errors.Is(err, context.Canceled):
 		text = "ERR interrupted: the client is gone or the proxy is ending"

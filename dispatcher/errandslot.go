@@ -126,7 +126,7 @@ func (e *Errand) broken(ctx context.Context, err error) bool {
 	lost := (*backend.LostError)(nil)
 	refused := (*backend.HandshakeError)(nil)
 	if ctx.Err() != nil || !errors.As(err, &lost) || errors.As(err, &refused) ||
-		errors.Is(err, backend.ErrTooLong) || errors.Is(err, backend.ErrTimeout) {
+		errors.Is(err, backend.ErrTooLong) || errors.Is(err, backend.ErrTimeout) || errors.Is(err, backend.ErrTooManyLeases) {
 		return false
 	}
 	e.d.topology.Refresh("connection lost")

@@ -112,6 +112,16 @@ func (p *Pipeline) noteWriteLocked(pt *part) {
 	}
 }
 
+// noteWrite remembers that a write that is no part may have been executed.
+func (p *Pipeline) noteWrite(slot uint16) {
+	if p.d.cfg.ReadPrefer == PreferPrimary {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.writes.note(slot, int64(p.d.cfg.ReadYourWrites))
+}
+
 // finishPartLocked answers pt, and its request if pt was the last part.
 func (p *Pipeline) finishPartLocked(pt *part, reply []byte, chunk *backend.Chunk) {
 	r := pt.req

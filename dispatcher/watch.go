@@ -128,7 +128,7 @@ func (e *Errand) beginWatch(ctx context.Context, w *Watch, g *slotKeys) []byte {
 				return resp.AppendError(nil, err.Error())
 			}
 		}
-		lease := e.d.member(addr).node.Lease(e.profile)
+		lease := e.d.member(addr).node.Hold(e.profile)
 		reply, err := e.over(ctx, lease, backend.Task{Wire: g.wire, Asking: asking})
 		if err != nil {
 			lease.Release()

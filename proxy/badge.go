@@ -22,7 +22,7 @@ type badge struct {
 	noEvict bool
 
 	held    bool // by CLIENT PAUSE
-	blocked bool // in a command that waits for something to happen
+	blocked bool // in a command that waits for something to happen; set by badgeNow
 	watches bool // by MONITOR
 
 	channels, patterns, shardChannels int // that it is subscribed to
@@ -60,7 +60,9 @@ func (s *session) show(change func(*badge)) {
 func (s *session) badgeNow() badge {
 	s.badgeMu.Lock()
 	defer s.badgeMu.Unlock()
-	return s.badge
+	b := s.badge
+	b.blocked = s.blocked.Load() != nil
+	return b
 }
 
 // portrait is a session at one moment.

@@ -45,12 +45,15 @@ func (s *Server) present() []*session {
 	return list
 }
 
-// expel closes a client at once, as if it had hung up. Nobody sees it any more.
+// expel closes a client at once, as if it had hung up, or once a node has let it
+// go if it is blocked. Nobody sees it any more.
 func (s *Server) expel(sess *session) {
 	s.mu.Lock()
 	delete(s.sessions, sess)
 	s.mu.Unlock()
-	sess.conn.Abort()
+	if !sess.dismiss() {
+		sess.conn.Abort()
+	}
 }
 
 func (s *session) clientInfo(row *command.Row, cmd *resp.Command) verdict {
@@ -121,7 +124,7 @@ func (s *session) clientKill(row *command.Row, cmd *resp.Command) verdict {
 	}, func() { s.stopped = suicide })
 }
 
-// clientUnblock finds nobody: no session is blocked in a command.
+// clientUnblock has the node at which a client is blocked end that.
 func (s *session) clientUnblock(row *command.Row, cmd *resp.Command) verdict {
 	switch {
 	case len(cmd.Args) > 4:
@@ -129,10 +132,14 @@ func (s *session) clientUnblock(row *command.Row, cmd *resp.Command) verdict {
 	case len(cmd.Args) == 4 && !is(cmd.Args[3], "TIMEOUT") && !is(cmd.Args[3], "ERROR"):
 		return s.fail(row, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
 	}
-	if _, ok := integer(cmd.Args[2]); !ok {
+	id, ok := integer(cmd.Args[2])
+	if !ok {
 		return s.fail(row, errNoInteger)
 	}
-	return s.permitted(row, probeClientUnblock, func(context.Context, *dispatcher.Errand) []byte { return resp.AppendInt(nil, 0) }, nil)
+	reason := cloneArgs(cmd.Args[3:])
+	return s.permitted(row, probeClientUnblock, func(ctx context.Context, e *dispatcher.Errand) []byte {
+		return s.srv.unblock(ctx, e, id, reason...)
+	}, nil)
 }
 
 // misused answers a sub-command whose number of arguments its row allows and

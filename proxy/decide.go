@@ -10,6 +10,7 @@ const (
 	wayLocal                   // a handler answers it
 	wayFanOut                  // all shards or nodes are asked, by the policies of its row
 	wayEveryPrimary            // every primary is asked, because -admin-commands says so
+	wayBlock                   // it may block, over a connection of its own
 	wayRefuse                  // an error answers it
 )
 
@@ -48,6 +49,9 @@ func (s *Server) decide(row *command.Row, args [][]byte) decision {
 	}
 	if fansOut(row) {
 		return decision{way: wayFanOut}
+	}
+	if row.Blocking(args) {
+		return decision{way: wayBlock}
 	}
 	if fault := refusal(row, args); fault != "" {
 		return decision{way: wayRefuse, fault: fault}

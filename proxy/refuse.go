@@ -34,8 +34,6 @@ func refusal(row *command.Row, args [][]byte) string {
 		return ""
 	case row.Is("copy"):
 		return databaseFault(args)
-	case row.Blocking(args):
-		return "ERR this proxy does not support the blocking form of '" + row.Name + "'"
 	case row.Flags&(command.FlagPubSub|command.FlagAdmin) != 0,
 		row.Family == command.FamilyTransactions,
 		row.Family == command.FamilyConnection,

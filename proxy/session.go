@@ -43,6 +43,8 @@ type session struct {
 	watch       watching
 	hears       atomic.Bool // it has subscriptions
 
+	blocked atomic.Pointer[blocking] // nil: it is not
+
 	// Guarded by the Pipeline's lock.
 	out       netio.Batch
 	committed int64 // bytes of replies handed to conn
@@ -113,6 +115,7 @@ func (s *session) readLoop() { s.conn.Drive(s.finish) }
 // answered and written.
 func (s *session) finish(err error) {
 	defer s.srv.end(s)
+	s.leaveBlocked()
 	if err == nil || errors.Is(err, io.EOF) {
 		for s.unfinished() && s.conn.Wait() {
 		}
@@ -154,6 +157,9 @@ func (s *session) Arrived(n int) netio.Action {
 // Resumed implements netio.Handler.
 func (s *session) Resumed() netio.Action {
 	if s.waiting != nil {
+		if s.conn.HungUp() {
+			s.leaveBlocked()
+		}
 		if s.pipe.Busy() {
 			return netio.Pause
 		}
@@ -295,6 +301,8 @@ func (s *session) handle(cmd *resp.Command) verdict {
 		return s.fanOut(row, cmd)
 	case wayEveryPrimary:
 		return s.everyPrimary(row, cmd)
+	case wayBlock:
+		return s.block(row, cmd)
 	case wayRefuse:
 		s.hush()
 		return s.fail(row, d.fault)

@@ -119,7 +119,7 @@ func (s *session) enqueue(row *command.Row, cmd *resp.Command) verdict {
 	case ownInMulti[row.Name] && d.way == wayLocal:
 		call := ownCall{s.tx.queue.Reserve(), row, cloneArgs(cmd.Args), d.handler}
 		s.tx.own = append(s.tx.own, call)
-	case alongWithMulti[row.Name], d.way == wayForward, row.Blocking(cmd.Args) && row.HasKeys():
+	case alongWithMulti[row.Name], d.way == wayForward, d.way == wayBlock:
 		fault = s.pipe.Queue(&s.tx.queue, row, cmd)
 	case d.way == wayRefuse:
 		fault = d.fault

@@ -16,6 +16,10 @@ type Treatment struct {
 	Way string
 	// Note says more about the way; "" if there is no more to say.
 	Note string
+	// Blocks says that it may block, over a connection of the session's own. If
+	// the slot goes elsewhere or the connection is lost, it is sent again with what
+	// is left of its time.
+	Blocks bool
 	// Merge is how several replies become one, "" if there is one.
 	Merge string
 	// Fault is the error of a request that is refused.
@@ -118,6 +122,11 @@ func (s *Server) treatment(pipe *dispatcher.Pipeline, args [][]byte) Treatment {
 		}
 	case wayForward:
 		t.forward(pipe.Explain(row, args))
+	case wayBlock:
+		t.forward(pipe.Explain(row, args))
+		if t.Blocks = t.Fault == ""; t.Blocks {
+			t.Note = "blocks there, over a connection of the session's own"
+		}
 	}
 	return t
 }
@@ -166,6 +175,9 @@ var lossWords = map[dispatcher.LossPlan]string{
 func (t *Treatment) Lost() string {
 	if t.Plan == nil || len(t.Plan.Parts) == 0 {
 		return ""
+	}
+	if t.Blocks {
+		return lossWords[dispatcher.LossRepeat]
 	}
 	return lossWords[t.Plan.Loss]
 }

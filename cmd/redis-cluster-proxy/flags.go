@@ -39,6 +39,7 @@ type options struct {
 	MaxProcs               int // 0: what the Go runtime chooses
 	BackendConnections     int // lanes per node and profile, 0: see lanes
 	BackendIdleConnections int
+	BackendMaxLeases       int // 0: no limit
 
 	// Routing.
 	ReadPrefer      readPrefer
@@ -147,7 +148,9 @@ func (o *options) defineCluster(fs *flag.FlagSet) {
 	define(fs, &o.BackendConnections, "backend-connections", "0", count(0),
 		"pipelined `connections` per node (and user, database and protocol) that all clients share; 0: half as many as threads, at least 1")
 	define(fs, &o.BackendIdleConnections, "backend-idle-connections", "5", count(0),
-		"idle `connections` kept per node for clients that need one of their own for a while (KEYS and what else concerns several nodes)")
+		"idle `connections` kept per node for clients that need one of their own for a while (to wait, to watch, KEYS and what else concerns several nodes)")
+	define(fs, &o.BackendMaxLeases, "backend-max-leases", "8000", count(0),
+		"largest `number` of connections per node that clients have of their own for as long as they like (BLPOP, WATCH ...), past which those commands fail; what the node's maxclients allows must be more; 0: no limit")
 }
 
 func (o *options) defineRouting(fs *flag.FlagSet) {

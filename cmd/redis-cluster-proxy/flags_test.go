@@ -35,6 +35,7 @@ func defaults() options {
 		ConnectTimeout:          3 * time.Second,
 		SlotsReloadInterval:     3 * time.Second,
 		BackendIdleConnections:  5,
+		BackendMaxLeases:        8000,
 		ReadYourWrites:          time.Second,
 		MaxRedirects:            8,
 		RedirectTimeout:         5 * time.Second,
@@ -76,8 +77,8 @@ func TestRightValues(t *testing.T) {
 		{"-slots-reload-interval 1h -shutdown-timeout 0", func(o *options) {
 			o.SlotsReloadInterval, o.ShutdownTimeout = time.Hour, 0
 		}},
-		{"-backend-connections 4 -backend-idle-connections 0 -max-procs 3", func(o *options) {
-			o.BackendConnections, o.BackendIdleConnections, o.MaxProcs = 4, 0, 3
+		{"-backend-connections 4 -backend-idle-connections 0 -backend-max-leases 7 -max-procs 3", func(o *options) {
+			o.BackendConnections, o.BackendIdleConnections, o.BackendMaxLeases, o.MaxProcs = 4, 0, 7, 3
 		}},
 		{"-max-clients 0 -require-auth", func(o *options) { o.MaxClients, o.RequireAuth = 0, true }},
 		{"-require-auth=false", func(*options) {}},
@@ -154,6 +155,7 @@ func TestWrongValues(t *testing.T) {
 		"max-redirects":              "-1|0x8",
 		"backend-connections":        "-1|auto",
 		"backend-idle-connections":   "-1|x",
+		"backend-max-leases":         "-1|x",
 		"client-output-buffer-limit": "|-1|64 mb|mb|1tb|1.5mb|9223372036854775807kb",
 		"proto-max-bulk-len":         "0|1023kb|-1|x",
 		"max-merged-bytes":           "0|1023kb|-1|x",
@@ -216,7 +218,7 @@ func TestHelpListsEveryFlag(t *testing.T) {
 		t.Fatalf("parse(-help) = %v", err)
 	}
 	for name := range strings.FieldsSeq(`addr startup-nodes password user connect-timeout slots-reload-interval
-		backend-idle-connections read-prefer debug-addr max-procs backend-connections max-redirects redirect-timeout
+		backend-idle-connections backend-max-leases read-prefer debug-addr max-procs backend-connections max-redirects redirect-timeout
 		cross-slot retry-writes read-your-writes idc shutdown-timeout require-auth request-timeout
 		client-output-buffer-limit client-timeout cluster-emulation announce-addr admin-commands max-clients max-merged-bytes proto-max-bulk-len version
 		slowlog-log-slower-than slowlog-max-len

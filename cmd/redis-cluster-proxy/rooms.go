@@ -51,8 +51,8 @@ func newRooms(o options, procs int) (*rooms, error) {
 	r.watcher = slots.NewWatcher(r.source, o.SlotsReloadInterval, reloadGap)
 	r.pool = backend.NewPool(backend.Config{
 		ConnectTimeout: o.ConnectTimeout, Lanes: o.lanes(procs), RequestTimeout: o.RequestTimeout,
-		IdleLeases: o.BackendIdleConnections,
-		Poller:     r.poller,
+		IdleLeases: o.BackendIdleConnections, MaxLeases: o.BackendMaxLeases,
+		Poller: r.poller,
 	})
 	r.dispatcher = dispatcher.New(dispatcher.Config{
 		ReadPrefer:      [...]dispatcher.ReadPrefer{dispatcher.PreferPrimary, dispatcher.PreferReplica, dispatcher.PreferReplicaIDC}[o.ReadPrefer],

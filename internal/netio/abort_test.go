@@ -122,7 +122,10 @@ func closeThen(c *Conn, done chan<- struct{}) {
 func TestWriteFails(t *testing.T) {
 	each(t, sockets, func(t *testing.T, tr transport) {
 		server, client := tr.pair(t)
-		h := record(t, server, func(h *tape) { h.onArrived = func() Action { return Pause } })
+		h := record(t, server, func(h *tape) {
+			h.onArrived = func() Action { return Pause }
+			h.onResumed = h.onArrived // also by the hang-up
+		})
 		_, err := client.Write([]byte("x"))
 		must(t, err)
 		eventually(t, "the pause", func() bool { return h.text() == "x" })

@@ -31,7 +31,7 @@ type Handler interface {
 	// Arrived says that n > 0 bytes stand at the start of the last ReadBuffer.
 	Arrived(n int) Action
 	// Resumed is called after Resume, to go on with what had arrived before a
-	// Pause. It may answer Pause again.
+	// Pause, and when the peer has hung up during one. It may answer Pause again.
 	Resumed() Action
 	// Quiet is called when all that had arrived was handed over, right before
 	// Serve waits: the moment to give buffers back.
@@ -250,10 +250,12 @@ func (c *Conn) token() {
 	}
 }
 
-// hangUp notes that the peer will send nothing more and wakes Serve.
+// hangUp notes that the peer will send nothing more and wakes Serve, also out
+// of a Pause.
 func (c *Conn) hangUp() {
 	if !c.hungUp.Swap(true) {
 		_ = c.nc.SetReadDeadline(aLongTimeAgo)
+		c.token()
 	}
 }
 

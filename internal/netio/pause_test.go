@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -106,7 +107,7 @@ func TestResumeBeforePause(t *testing.T) {
 	})
 }
 
-// TestHangUpWhilePaused checks that a hang-up is known although nothing is read,
+// TestHangUpWhilePaused checks that a hang-up is told of although nothing is read,
 // and that what came before it is still handed over.
 func TestHangUpWhilePaused(t *testing.T) {
 	if !fastPath {
@@ -114,7 +115,16 @@ func TestHangUpWhilePaused(t *testing.T) {
 	}
 	each(t, transports[:2], func(t *testing.T, tr transport) {
 		server, client := tr.pair(t)
-		h := record(t, server, func(h *tape) { h.onArrived = func() Action { return Pause } })
+		var over atomic.Bool
+		h := record(t, server, func(h *tape) {
+			h.onArrived = func() Action { return Pause }
+			h.onResumed = func() Action {
+				if over.Load() {
+					return Continue
+				}
+				return Pause
+			}
+		})
 		_, err := client.Write([]byte("first"))
 		must(t, err)
 		eventually(t, "the pause", func() bool { return h.text() == "first" })
@@ -124,10 +134,14 @@ func TestHangUpWhilePaused(t *testing.T) {
 		_, err = client.Write([]byte("last"))
 		must(t, err)
 		closeWrite(t, client)
-		eventually(t, "HungUp", h.conn.HungUp)
+		eventually(t, "Resumed", func() bool { _, n, _ := h.calls(); return n == 1 })
+		if !h.conn.HungUp() {
+			t.Error("it was not by the hang-up")
+		}
 		if got := h.text(); got != "first" {
 			t.Errorf("%q arrived during the pause", got)
 		}
+		over.Store(true)
 		h.conn.Resume()
 		eventually(t, "the rest", func() bool { return h.text() == "firstlast" })
 		h.conn.Resume()

@@ -101,6 +101,10 @@ func (c *Conn) handleEvent(events uint32) {
 	}
 	if events&(syscall.EPOLLIN|ended) != 0 {
 		c.unread = true
+		if c.state == statePaused && events&ended != 0 {
+			c.resumed = true
+			c.act(Pause)
+		}
 		if c.state == stateReading {
 			c.readSome()
 		}

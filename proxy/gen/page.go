@@ -136,6 +136,9 @@ func lost(plans ...proxy.Treatment) string {
 		if t.Plan == nil || len(t.Plan.Parts) == 0 {
 			continue
 		}
+		if t.Blocks {
+			return "sent again"
+		}
 		return map[dispatcher.LossPlan]string{
 			dispatcher.LossRepeat: "sent again", dispatcher.LossCouldRepeat: "as the flag says", dispatcher.LossUnknown: "`UNKNOWNRESULT`",
 		}[t.Plan.Loss]

@@ -1,0 +1,299 @@
+package dispatcher
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/resp"
+)
+
+// Waiting is a command that may block, as its session sees it, and whoever ends
+// it. It is safe for concurrent use.
+type Waiting interface {
+	// Begin sends the command. It does not block; the answer may come before it
+	// returns.
+	Begin()
+	// Leave ends the wait for a client that is gone. What a node has given away
+	// already is the answer nevertheless; otherwise the answer is empty.
+	Leave()
+	// Unblock ends the wait as CLIENT UNBLOCK with those reasons does, of which
+	// there is one or none, and returns the reply to that. It blocks for a while.
+	Unblock(ctx context.Context, by *Errand, reason ...[]byte) []byte
+}
+
+// Block prepares a command that may block. done is called once with the answer,
+// from any goroutine, which it must not block, and must take or copy it before it
+// returns. fault is the error to answer instead. The Pipeline must be empty. The
+// arguments are copied.
+func (p *Pipeline) Block(row *command.Row, args [][]byte, done func(Reply)) (w Waiting, fault string) {
+	if !row.HasKeys() { // WAIT
+		return nil, "ERR this proxy does not support the command '" + row.Name + "'"
+	}
+	keys, err := row.AppendKeys(p.keyArgs[:0], args)
+	p.keyArgs = keys[:0]
+	slot := noSlot
+	switch {
+	case err != nil || len(keys) == 0: // any node words the error, or says where it belongs
+	case p.spread(args, keys, p.d.hash(args[keys[0]])):
+		return p.blockOverSlots(row, args, keys, done)
+	default:
+		slot = p.d.hash(args[keys[0]])
+	}
+	return newBlocked(p, row, slot, args, done), ""
+}
+
+// blockOverSlots is Block for keys in several slots.
+func (p *Pipeline) blockOverSlots(*command.Row, [][]byte, []int, func(Reply)) (w Waiting, fault string) {
+	return nil, errCrossSlot
+}
+
+// Blocked is a command that may block and whose keys share a slot. It waits at
+// the primary of that, and where the slot goes, it goes as well, with what is left of
+// its time. No request's deadline applies.
+//
+// It belongs to whoever has the next step: the session's reader, which begins it;
+// the handler of the node's reply; the goroutine that sends it again.
+type Blocked struct {
+	// Set at construction.
+	e    *Errand
+	pipe *Pipeline
+	row  *command.Row
+	slot uint16
+	done func(Reply)
+	time timeLimit
+
+	// Owned by who has the next step.
+	wire   []byte
+	last   lastIDs
+	budget attempts
+	target string // where to ask; "": where the routes say
+	asking bool
+
+	mu sync.Mutex
+	// Guarded by mu.
+	at     *stay              // nil: it is at no node
+	left   bool               // the client is gone
+	cancel context.CancelFunc // ends the wait for the next attempt; nil: nobody waits
+	forced []byte             // the answer that CLIENT UNBLOCK gave meanwhile
+	ended  bool
+}
+
+func newBlocked(p *Pipeline, row *command.Row, slot uint16, args [][]byte, done func(Reply)) *Blocked {
+	b := &Blocked{e: p.Errand(), pipe: p, row: row, slot: slot, done: done, wire: resp.AppendCommandBytes(nil, args)}
+	b.budget.e = b.e
+	b.time = limitOf(row, args)
+	b.last.init(row, args)
+	return b
+}
+
+// Begin implements Waiting.
+func (b *Blocked) Begin() { b.send() }
+
+// send asks the node whose turn it is.
+func (b *Blocked) send() {
+	q := leg{addr: b.target, profile: b.e.profile, wire: b.wire, asking: b.asking}
+	if q.addr == "" {
+		var err error
+		if q.addr, err = b.route(); err != nil {
+			go b.again(bounceDown, resp.AppendError(nil, err.Error()), q)
+			return
+		}
+	}
+	st := b.e.newStay(q, b.told)
+	b.mu.Lock()
+	b.at, b.cancel = st, nil
+	left := b.left
+	b.mu.Unlock()
+	st.begin(b.last.questions(b.e, q)...)
+	if left { // when there was nothing to call off
+		b.Leave()
+	}
+}
+
+// route returns the address of the node of the command's slot, or of any if it
+// has none.
+func (b *Blocked) route() (addr string, err error) {
+	if b.slot != noSlot {
+		addr, _, err = b.e.route(b.slot, false)
+		return addr, err
+	}
+	if addr = b.e.Any(); addr == "" {
+		err = &failure{text: errNotServed}
+	}
+	return addr, err
+}
+
+// prefixUnblocked begins what a node answers whose role has changed, to all
+// who are blocked there.
+var prefixUnblocked = []byte("-UNBLOCKED force unblock")
+
+// told is told what became of a stay.
+func (b *Blocked) told(st *stay, reply []byte, chunk *backend.Chunk, lost *backend.LostError) {
+	b.mu.Lock()
+	b.at = nil
+	left := b.left
+	b.mu.Unlock()
+	if backend.Now()-st.begun > int64(maxBackoff) {
+		b.budget = attempts{e: b.e} // it was blocked: this is another trouble
+	}
+	q := leg{addr: st.lease.Node().Addr, asking: st.task.Asking}
+	switch {
+	case lost != nil && left:
+		b.finish(Reply{})
+	case lost != nil:
+		b.lost(q, lost)
+	case left && (isError(reply) || isNull(reply)):
+		b.finish(Reply{})
+	case isError(reply) && classify(reply) != bounceNone:
+		go b.again(classify(reply), bytes.Clone(reply), q)
+	case bytes.HasPrefix(reply, prefixUnblocked):
+		go b.again(bounceReadOnly, bytes.Clone(reply), q)
+	default:
+		b.finish(Reply{pieces: []NodeReply{{Addr: q.addr, Bytes: reply, chunk: chunk}}})
+	}
+}
+
+// lost deals with the loss of the connection. That of one of Redis's own commands
+// is sent again, though the node may have given something away to nobody: so it does
+// when a client's own connection to one Redis breaks, and an error would not bring
+// it back.
+func (b *Blocked) lost(q leg, lost *backend.LostError) {
+	again := !lost.Sent || b.time.known || !b.row.MayWrite()
+	if !b.e.broken(context.Background(), lost) || !again {
+		b.finish(Whole(errorReplyOf(b.e.explain(lost, !b.row.MayWrite()))))
+		return
+	}
+	go b.again(bounceLost, errorReplyOf(b.e.explain(lost, true)), q)
+}
+
+// again sends the command anew after trouble, or answers with fault.
+func (b *Blocked) again(trouble bounce, fault []byte, q leg) {
+	ctx, cancel := b.time.context()
+	defer cancel()
+	if !b.mayWait(cancel) {
+		b.finish(Reply{})
+		return
+	}
+	ok := true
+	switch trouble {
+	case bounceLost:
+		b.target, b.asking = "", false
+	default:
+		b.target, b.asking, ok = b.e.redirected(b.slot, trouble, fault, q)
+	}
+	if ok {
+		ok = b.budget.again(ctx, trouble)
+	}
+	switch forced, left := b.waited(); {
+	case left:
+		b.finish(Reply{})
+	case forced != nil:
+		b.finish(Whole(forced))
+	case b.time.over():
+		b.finish(Whole(resp.AppendNullArray(nil, b.e.proto())))
+	case !ok:
+		b.finish(Whole(fault))
+	default:
+		b.rewrite()
+		b.send()
+	}
+}
+
+// rewrite makes the command ask for what the first one would still get.
+func (b *Blocked) rewrite() {
+	var parser resp.CommandParser
+	cmd, _, err := parser.Next(b.wire)
+	if err != nil {
+		return // no node has taken it either
+	}
+	b.time.shorten(cmd.Args)
+	b.last.fill(cmd.Args)
+	b.wire = resp.AppendCommandBytes(nil, cmd.Args)
+}
+
+// mayWait notes that an attempt is waited for; false if the client is gone.
+func (b *Blocked) mayWait(cancel context.CancelFunc) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cancel = cancel
+	return !b.left
+}
+
+// waited ends the wait for the next attempt and says whether somebody else has.
+func (b *Blocked) waited() (forced []byte, left bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cancel = nil
+	return b.forced, b.left
+}
+
+// finish answers.
+func (b *Blocked) finish(reply Reply) {
+	b.mu.Lock()
+	b.ended = true
+	b.mu.Unlock()
+	if b.row.MayWrite() && b.slot != noSlot {
+		b.pipe.noteWrite(b.slot)
+	}
+	b.done(reply)
+}
+
+// Leave implements Waiting.
+func (b *Blocked) Leave() {
+	b.mu.Lock()
+	st := b.at
+	first := !b.left
+	b.left = true
+	if b.cancel != nil {
+		b.cancel()
+	}
+	b.mu.Unlock()
+	if st != nil && (first || !st.isOver()) {
+		go st.callOff(b.e.d)
+	}
+}
+
+// Unblock implements Waiting.
+func (b *Blocked) Unblock(ctx context.Context, by *Errand, reason ...[]byte) []byte {
+	b.mu.Lock()
+	st := b.at
+	if st == nil {
+		defer b.mu.Unlock()
+		if b.ended || b.left || b.forced != nil || b.cancel == nil {
+			return replyZero
+		}
+		b.forced = resp.AppendNullArray(nil, b.e.proto())
+		if len(reason) > 0 && bytes.EqualFold(reason[0], []byte("ERROR")) {
+			b.forced = replyUnblocked
+		}
+		b.cancel()
+		return replyOne
+	}
+	b.mu.Unlock()
+	addr := st.lease.Node().Addr
+	reply, err := st.unblock(unblockPatience, reason, func(args ...[]byte) ([]byte, error) {
+		return by.Ask(ctx, addr, args...)
+	})
+	if err != nil {
+		return errorReplyOf(err)
+	}
+	return reply
+}
+
+var (
+	replyOne       = []byte(":1\r\n")
+	replyUnblocked = []byte("-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n")
+)
+
+// errorReplyOf is err, whose text is for a client, as a reply.
+func errorReplyOf(err error) []byte {
+	f := (*failure)(nil)
+	if errors.As(err, &f) {
+		return resp.AppendError(nil, f.text)
+	}
+	return resp.AppendError(nil, "ERR "+err.Error())
+}

@@ -1,0 +1,192 @@
+package proxy_test
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"redis-cluster-proxy/internal/proxytest"
+)
+
+// awaitBlocked waits until so many clients of the proxy are blocked, as another one is told.
+func awaitBlocked(t *testing.T, other *proxytest.Dialog, n int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%d blocked clients", n), func() bool {
+		return strings.Contains(other.Do("INFO", "clients").Str, fmt.Sprintf("\nblocked_clients:%d\r\n", n))
+	})
+}
+
+// blockedPair starts a proxy and connects two clients.
+func blockedPair(t *testing.T) (p *proxytest.Proxy, a, b *proxytest.Dialog) {
+	t.Helper()
+	p = start(t, proxytest.Config{})
+	return p, proxytest.Connect(t, p.Addr), proxytest.Connect(t, p.Addr)
+}
+
+// unused returns a key that no other test uses, which another client deletes first.
+func unused(t *testing.T, other *proxytest.Dialog) string {
+	t.Helper()
+	key := "{" + t.Name() + "}"
+	other.Do("DEL", key, key+"2")
+	return key
+}
+
+// TestBlockingCommandsWait for another client, and what is behind them in the pipeline waits as well.
+func TestBlockingCommandsWait(t *testing.T) {
+	_, a, b := blockedPair(t)
+	k := unused(t, b)
+	for _, c := range []struct{ wait, push, want string }{
+		{"BLPOP KEY2 KEY 0", "RPUSH KEY v", "*2\r\nKEY\r\nv\r\n"},
+		{"BRPOP KEY 0", "RPUSH KEY v", "*2\r\nKEY\r\nv\r\n"},
+		{"BLMOVE KEY KEY2 LEFT LEFT 0", "RPUSH KEY v", "v\r\n"},
+		{"BRPOPLPUSH KEY KEY2 0", "RPUSH KEY v", "v\r\n"},
+		{"BLMPOP 0 2 KEY KEY2 LEFT", "RPUSH KEY v", "*2\r\nKEY\r\n*1\r\nv\r\n"},
+		{"BZPOPMIN KEY 0", "ZADD KEY 1 v", "*3\r\nKEY\r\nv\r\n1\r\n"},
+		{"BZPOPMAX KEY 0", "ZADD KEY 1 v", "*3\r\nKEY\r\nv\r\n1\r\n"},
+		{"BZMPOP 0 1 KEY MIN", "ZADD KEY 1 v", "*2\r\nKEY\r\n*1\r\n*2\r\nv\r\n1\r\n"},
+		{"XREAD BLOCK 0 STREAMS KEY $", "XADD KEY 5-1 f v", "*1\r\n*2\r\nKEY\r\n*1\r\n*2\r\n5-1\r\n*2\r\nf\r\nv\r\n"},
+	} {
+		b.Do("DEL", k, k+"2")
+		a.Say(strings.ReplaceAll(c.wait, "KEY", k) + "\r\nECHO behind\r\n")
+		awaitBlocked(t, b, 1)
+		b.Do(strings.Fields(strings.ReplaceAll(c.push, "KEY", k))...)
+		want := strings.ReplaceAll(c.want, "KEY", k)
+		var got strings.Builder
+		for _, line := range strings.SplitAfter(a.Hear(), "\r\n") {
+			if !strings.HasPrefix(line, "$") {
+				got.WriteString(line)
+			}
+		}
+		if got.String() != want {
+			t.Errorf("%s: %q, want %q", c.wait, got.String(), want)
+		}
+		if got := a.Hear(); got != "$6\r\nbehind\r\n" {
+			t.Errorf("%s: %q behind it", c.wait, got)
+		}
+	}
+}
+
+// TestBlockingTimeout is the server's: neither more nor less.
+func TestBlockingTimeout(t *testing.T) {
+	_, a, b := blockedPair(t)
+	k := unused(t, b)
+	for wait, want := range map[string]string{
+		"BLPOP KEY 0.05": "*-1\r\n", "BLMOVE KEY KEY LEFT LEFT 0.05": "*-1\r\n", "BLMPOP 0.05 1 KEY LEFT": "*-1\r\n", "XREAD BLOCK 50 STREAMS KEY $": "*-1\r\n",
+	} {
+		begin := time.Now()
+		if got := a.Ask(strings.ReplaceAll(wait, "KEY", k) + "\r\n"); got != want {
+			t.Errorf("%s: %q", wait, got)
+		}
+		if took := time.Since(begin); took < 50*time.Millisecond {
+			t.Errorf("%s: after %v", wait, took)
+		}
+	}
+}
+
+// TestClientUnblock ends a wait from outside.
+func TestClientUnblock(t *testing.T) {
+	_, a, b := blockedPair(t)
+	k := unused(t, b)
+	id := strconv.FormatInt(a.Do("CLIENT", "ID").Int, 10)
+	for _, c := range []struct{ wait, reason, want string }{
+		{"BLPOP KEY 0", "", "*-1\r\n"},
+		{"BLPOP KEY 0", "TIMEOUT", "*-1\r\n"},
+		{"BLMOVE KEY KEY LEFT LEFT 0", "TIMEOUT", "*-1\r\n"},
+		{"BLPOP KEY 0", "ERROR", "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n"},
+		{"XREAD BLOCK 0 STREAMS KEY $", "error", "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n"},
+	} {
+		if v := b.Do("CLIENT", "UNBLOCK", id); v.Kind != ':' || v.Int != 0 {
+			t.Errorf("nothing blocked: %+v", v)
+		}
+		a.Say(strings.ReplaceAll(c.wait, "KEY", k) + "\r\n")
+		awaitBlocked(t, b, 1)
+		if v := b.Do("CLIENT", "LIST", "ID", id); !strings.Contains(v.Str, " flags=b ") {
+			t.Errorf("CLIENT LIST: %s", v.Str)
+		}
+		if v := b.Do(strings.Fields("CLIENT UNBLOCK " + id + " " + c.reason)...); v.Int != 1 {
+			t.Errorf("%s: UNBLOCK %s: %+v", c.wait, c.reason, v)
+		}
+		if got := a.Hear(); got != c.want {
+			t.Errorf("%s, %s: %q", c.wait, c.reason, got)
+		}
+	}
+}
+
+// TestHangUpWhileBlocked costs no element, and the connection to the node serves the next.
+func TestHangUpWhileBlocked(t *testing.T) {
+	p, _, b := blockedPair(t)
+	k := unused(t, b)
+	for _, how := range []string{"close", "half close", "reset"} {
+		a := proxytest.Connect(t, p.Addr)
+		a.Say("BLPOP " + k + " 0\r\nRPUSH " + k + " never\r\n")
+		awaitBlocked(t, b, 1)
+		switch how {
+		case "close":
+			a.Close()
+		case "half close":
+			if err := a.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			a.WantClosed()
+		case "reset":
+			if err := a.Reset(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		awaitBlocked(t, b, 0)
+		b.Do("RPUSH", k, "v")
+		if v := b.Do("BLPOP", k, "1"); len(v.Elems) != 2 || v.Elems[1].Str != "v" {
+			t.Errorf("%s: %+v", how, v)
+		}
+	}
+}
+
+// TestHalfClosedBlockedClient gets what is there, and what is behind it; then the connection ends without an answer.
+func TestHalfClosedBlockedClient(t *testing.T) {
+	_, a, b := blockedPair(t)
+	k := unused(t, b)
+	b.Do("RPUSH", k, "1", "2")
+	a.Say(strings.ReplaceAll("BLPOP KEY 0\r\nECHO 1\r\nBLPOP KEY 0\r\nBLPOP KEY 0\r\nECHO 2\r\n", "KEY", k))
+	if err := a.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	pair := func(v string) string { return fmt.Sprintf("*2\r\n$%d\r\n%s\r\n$1\r\n%s\r\n", len(k), k, v) }
+	if got, want := a.Rest(), pair("1")+"$1\r\n1\r\n"+pair("2"); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestKillBlockedClient ends its wait at the node.
+func TestKillBlockedClient(t *testing.T) {
+	_, a, b := blockedPair(t)
+	k := unused(t, b)
+	id := strconv.FormatInt(a.Do("CLIENT", "ID").Int, 10)
+	a.Say("BLPOP " + k + " 0\r\n")
+	awaitBlocked(t, b, 1)
+	if v := b.Do("CLIENT", "KILL", "ID", id); v.Int != 1 {
+		t.Errorf("%+v", v)
+	}
+	a.WantClosed()
+	b.Do("RPUSH", k, "v")
+	if v := b.Do("LLEN", k); v.Int != 1 {
+		t.Errorf("%d elements", v.Int)
+	}
+}
+
+// TestDrainEndsBlocking at once: it would wait for ever.
+func TestDrainEndsBlocking(t *testing.T) {
+	p, a, b := blockedPair(t)
+	k := unused(t, b)
+	a.Say("BLPOP " + k + " 0\r\n")
+	awaitBlocked(t, b, 1)
+	begin := time.Now()
+	if err := p.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begin); took > proxytest.Patience/2 {
+		t.Errorf("the drain took %v", took)
+	}
+	a.WantClosed()
+}
