@@ -53,6 +53,7 @@ type TaskRunner struct {
 	node    *Node
 	profile Profile
 	tenant  *tenancy // of a leased runner, which ends with its first connection; nil for a lane
+	private *privacy // of a private lane; else nil
 	index   uint32   // among the lanes of the profile
 
 	losses atomic.Uint32 // written under mu
@@ -79,6 +80,12 @@ func (r *TaskRunner) Node() *Node { return r.node }
 
 // asking is what goes in front of a task with Asking set.
 var asking = []byte("*1\r\n$6\r\nASKING\r\n")
+
+// cachings are what goes in front of a task with Caching set.
+var cachings = [...][]byte{
+	CachingYes: []byte("*3\r\n$6\r\nCLIENT\r\n$7\r\nCACHING\r\n$3\r\nYES\r\n"),
+	CachingNo:  []byte("*3\r\n$6\r\nCLIENT\r\n$7\r\nCACHING\r\n$2\r\nNO\r\n"),
+}
 
 // Enqueue takes the task. It never blocks and never calls the handler; the
 // task is written at the latest after the next Flush. It returns false, and
@@ -128,11 +135,11 @@ func (r *TaskRunner) enqueueLocked(l *TaskList) bool {
 
 // appendLocked gathers the task's bytes and queues what it owes.
 func (r *TaskRunner) appendLocked(t *Task) {
-	if t.Asking {
-		r.out.Append(asking)
-		r.queue.push(entry{begin: r.offset})
-		r.pending++
-		r.offset += int64(len(asking))
+	switch {
+	case t.Asking:
+		r.precedeLocked(asking)
+	case t.Caching != 0: // not with ASKING: either of them ends the other's effect
+		r.precedeLocked(cachings[t.Caching])
 	}
 	if t.Prelude != nil {
 		before := t.Prelude.begin(t)
@@ -149,6 +156,15 @@ func (r *TaskRunner) appendLocked(t *Task) {
 	r.queue.push(entry{task: t, begin: r.offset})
 	r.pending++
 	r.offset += int64(len(t.Wire))
+}
+
+// precedeLocked gathers a command that goes in front of a task, and whose reply is
+// swallowed.
+func (r *TaskRunner) precedeLocked(wire []byte) {
+	r.out.Append(wire)
+	r.queue.push(entry{begin: r.offset})
+	r.pending++
+	r.offset += int64(len(wire))
 }
 
 // Flush lets what was enqueued be written, now or when the lane's clock says so.

@@ -20,6 +20,7 @@ type link struct {
 	// Set at construction.
 	runner *TaskRunner
 	conn   *netio.Conn
+	ear    *ear // of a private lane whose protocol has no pushes; else nil
 
 	// Owned by serveLoop.
 	scanner resp.ReplyScanner
@@ -39,19 +40,40 @@ func (r *TaskRunner) serveLoop() {
 	if r.tenant != nil {
 		ctx = r.tenant.ctx
 	}
-	nc, err := r.node.dial(ctx, r.profile)
+	nc, ear, first, err := r.connect(ctx)
 	if err != nil {
 		r.end(nil, err)
 		r.over()
 		return
 	}
-	r.serve(nc)
+	r.serve(nc, ear, first)
+}
+
+// connect makes the connection. first is what the node has said behind its replies
+// to the handshake. ear is nil for all but a private lane that needs one.
+func (r *TaskRunner) connect(ctx context.Context) (nc net.Conn, ear *ear, first []byte, err error) {
+	cmds := r.profile.handshake()
+	if p := r.private; p != nil {
+		if ear, err = r.listen(ctx); err != nil {
+			return nil, nil, nil, err
+		}
+		cmds = append(cmds, ear.redirected(p.wish.Greeting))
+	}
+	nc, hello, err := r.node.dial(ctx, cmds)
+	if err != nil {
+		ear.abort()
+		return nil, nil, nil, err
+	}
+	return nc, ear, hello.rest, nil
 }
 
 // serve drives a connection that has shaken hands to its end.
-func (r *TaskRunner) serve(nc net.Conn) {
-	l := &link{runner: r}
+func (r *TaskRunner) serve(nc net.Conn, ear *ear, first []byte) {
+	l := &link{runner: r, ear: ear}
 	l.conn = r.node.pool.cfg.Poller.NewConn(nc, l, r.index)
+	if len(first) > 0 {
+		l.in.Filled(copy(l.in.Room(len(first)), first)) // and is handled with what arrives next
+	}
 	r.start(l)
 	l.conn.Drive(l.finish)
 }
@@ -63,6 +85,7 @@ func (l *link) finish(err error) {
 		err = l.err
 	}
 	l.conn.Abort()
+	l.ear.abort()
 	l.runner.end(l, err)
 	l.conn.Close()
 	l.in.Release()
@@ -73,6 +96,9 @@ func (l *link) finish(err error) {
 func (r *TaskRunner) over() {
 	if r.tenant != nil {
 		r.node.leases.forget(r)
+	}
+	if r.private != nil && r.Closed() {
+		r.node.privates.forget(r)
 	}
 	r.node.pool.running.Done()
 }
@@ -89,7 +115,7 @@ func (r *TaskRunner) start(l *link) {
 		r.appendLocked(waiting.pop().task)
 	}
 	conn := r.dueLocked()
-	if r.closing || r.node.pool.ctx.Err() != nil {
+	if r.closing || r.node.pool.ctx.Err() != nil || l.ear.gone() {
 		l.conn.Abort()
 	}
 	r.mu.Unlock()
@@ -125,6 +151,9 @@ func (r *TaskRunner) end(l *link, cause error) {
 
 	if r.tenant == nil || left.size > 0 { // an idle lease may have been closed for being idle
 		r.node.noteLoss(cause)
+	}
+	if l != nil {
+		r.private.lost()
 	}
 	for left.size > 0 {
 		e := left.pop()
@@ -207,6 +236,10 @@ func (l *link) answer(count int) error {
 		l.in.Consume(size)
 		t := owed[i].task
 		if t == nil {
+			if n > 0 && reply[0] == '>' { // it must not overtake what came before it
+				l.deliver(n, chunk)
+				n = 0
+			}
 			l.pass(reply)
 			continue
 		}
@@ -224,12 +257,19 @@ func (l *link) answer(count int) error {
 	return err
 }
 
-// pass deals with a reply that answers no task: a push goes to a lease's holder.
+// pass deals with a reply that answers no task: a push goes to the holder of a
+// lease or of a private lane.
 func (l *link) pass(reply []byte) {
-	if t := l.runner.tenant; t != nil && reply[0] == '>' {
+	if reply[0] != '>' {
+		return
+	}
+	if t := l.runner.tenant; t != nil {
 		if f := t.push.Load(); f != nil {
 			(*f)(reply)
 		}
+	}
+	if f := l.runner.private.pushed(reply); f != nil {
+		l.touched = append(l.touched, f)
 	}
 }
 
@@ -321,51 +361,56 @@ func (l *link) Quiet() { l.in.Rest() }
 // Resumed implements netio.Handler; a lane never pauses.
 func (l *link) Resumed() netio.Action { return netio.Continue }
 
-// dial connects to the node and puts the connection into the profile.
-func (n *Node) dial(ctx context.Context, p Profile) (net.Conn, error) {
+// greeted is what a node has said to a handshake.
+type greeted struct {
+	last resp.Value // its last reply
+	rest []byte     // what came behind that
+}
+
+// dial connects to the node and sends the commands of a handshake.
+func (n *Node) dial(ctx context.Context, cmds [][]string) (net.Conn, greeted, error) {
 	ctx, cancel := context.WithTimeout(ctx, n.pool.cfg.ConnectTimeout)
 	defer cancel()
 	nc, err := n.pool.dialer.DialContext(ctx, "tcp", n.Addr)
 	if err != nil {
-		return nil, err
+		return nil, greeted{}, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(aLongTimeAgo) })
-	err = shakeHands(nc, p)
+	hello, err := shakeHands(nc, cmds)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
 		_ = nc.Close()
-		return nil, err
+		return nil, greeted{}, err
 	}
-	return nc, nil
+	return nc, hello, nil
 }
 
-// shakeHands sends the profile's commands in one go and reads their replies.
-func shakeHands(nc net.Conn, p Profile) error {
-	cmds := p.handshake()
+// shakeHands sends the commands in one go and reads their replies.
+func shakeHands(nc net.Conn, cmds [][]string) (hello greeted, err error) {
 	if len(cmds) == 0 {
-		return nil
+		return hello, nil
 	}
 	var out []byte
 	for _, cmd := range cmds {
 		out = resp.AppendCommand(out, cmd...)
 	}
 	if _, err := nc.Write(out); err != nil {
-		return err
+		return hello, err
 	}
 	var buf []byte
 	var part [1024]byte
 	for done := 0; done < len(cmds); {
 		n, err := nc.Read(part[:])
 		if err != nil {
-			return err
+			return hello, err
 		}
 		buf = append(buf, part[:n]...)
 		for done < len(cmds) {
 			v, n, err := resp.ReadValue(buf)
 			if err != nil {
-				return err
+				return hello, err
 			}
 			if n == 0 {
 				break
@@ -373,9 +418,11 @@ func shakeHands(nc net.Conn, p Profile) error {
 			buf = buf[n:]
 			done++
 			if v.Kind == '-' || v.Kind == '!' {
-				return &HandshakeError{Text: v.Str}
+				return hello, &HandshakeError{Text: v.Str}
 			}
+			hello.last = v
 		}
 	}
-	return nil
+	hello.rest = buf
+	return hello, nil
 }

@@ -63,7 +63,7 @@ func TestCutWhileWriting(t *testing.T) {
 		send(t, lane, calls...)
 		nc := sever(limit)
 		p.running.Add(1)
-		lane.serve(nc)
+		lane.serve(nc, nil, nil)
 		if got := string(nc.taken); got != string(stream[:limit]) {
 			t.Fatalf("after %d bytes: the node got %q", limit, got)
 		}

@@ -181,10 +181,10 @@ func (p *Pool) Drop(n *Node) {
 	time.AfterFunc(dropDelay, n.closeNow)
 }
 
-// Verify asks the node whether it accepts the profile, over a connection made
-// for it. A refusal is a *HandshakeError.
-func (p *Pool) Verify(ctx context.Context, n *Node, profile Profile) error {
-	nc, err := n.dial(ctx, profile)
+// Verify asks the node whether it accepts the profile and then the commands of
+// more, over a connection made for it. A refusal is a *HandshakeError.
+func (p *Pool) Verify(ctx context.Context, n *Node, profile Profile, more ...[]string) error {
+	nc, _, err := n.dial(ctx, append(profile.handshake(), more...))
 	if err != nil {
 		return err
 	}
@@ -205,6 +205,8 @@ type Node struct {
 	lanes   atomic.Pointer[[]laneSet]
 	leases  leaseSet
 	streams streamSet
+
+	privates privateSet
 
 	mu sync.Mutex // held to replace lanes
 }
@@ -253,17 +255,21 @@ func (n *Node) addLanes(profile ProfileHandle, seed uint32) *TaskRunner {
 	return s.lanes[seed%uint32(len(s.lanes))]
 }
 
+// eachLane calls f with the lanes, private ones included.
 func (n *Node) eachLane(f func(*TaskRunner)) {
 	n.mu.Lock()
 	sets := n.lanes.Load()
 	n.mu.Unlock()
-	if sets == nil {
-		return
-	}
-	for _, s := range *sets {
-		for _, r := range s.lanes {
-			f(r)
+	if sets != nil {
+		for _, s := range *sets {
+			for _, r := range s.lanes {
+				f(r)
+			}
 		}
+	}
+	privates, _ := n.privates.figures()
+	for _, r := range privates {
+		f(r)
 	}
 }
 

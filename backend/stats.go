@@ -97,6 +97,8 @@ func (s *LaneStats) Add(o *LaneStats) {
 // Stats returns the sum over the node's lanes and leases.
 func (n *Node) Stats() LaneStats {
 	runners, sum := n.leases.figures()
+	_, gone := n.privates.figures()
+	sum.Add(&gone)
 	n.eachLane(func(r *TaskRunner) { runners = append(runners, r) })
 	for _, r := range runners {
 		s := r.figures()
@@ -178,8 +180,11 @@ func (p *Pool) figures() (total LaneStats, byAddr map[string]*LaneStats) {
 func (n *Node) Describe(w io.Writer) {
 	n.eachRunner(func(r *TaskRunner) {
 		kind := "lane"
-		if r.tenant != nil {
+		switch {
+		case r.tenant != nil:
 			kind = "lease"
+		case r.private != nil:
+			kind = "private"
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()

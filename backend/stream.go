@@ -108,7 +108,7 @@ func (s *Stream) Close() {
 // serveLoop connects and serves the connection until it ends. It is the stream's
 // only goroutine, and short where a Poller drives the connection.
 func (s *Stream) serveLoop() {
-	nc, err := s.node.dial(s.ctx, s.profile)
+	nc, _, err := s.node.dial(s.ctx, s.profile.handshake())
 	if err != nil {
 		s.over(err)
 		return

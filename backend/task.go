@@ -25,6 +25,9 @@ type Task struct {
 	// Asking sends ASKING in front, as one unit with the command. The reply to
 	// ASKING is swallowed, whatever it is.
 	Asking bool
+	// Caching sends CLIENT CACHING in front, likewise, over a private lane that
+	// tracks with OPTIN or OPTOUT. A task with Asking goes without it.
+	Caching Caching
 	// Prelude says that Wire is several commands; nil: it is one.
 	Prelude *Prelude
 	// Start is when the client's bytes arrived, by Now. It only serves the
@@ -37,6 +40,18 @@ type Task struct {
 
 	next *Task // in a TaskList
 }
+
+// Caching says whether a node is to track what a task reads.
+type Caching uint8
+
+const (
+	// CachingAsUsual is as the connection's options have it.
+	CachingAsUsual Caching = iota
+	// CachingYes is CLIENT CACHING YES.
+	CachingYes
+	// CachingNo is CLIENT CACHING NO.
+	CachingNo
+)
 
 // TaskList is tasks in order, to be given to a lane in one go. The zero value
 // is empty.
