@@ -86,12 +86,13 @@ type Dispatcher struct {
 	pool     *backend.Pool
 	topology Topology
 
-	routes  atomic.Pointer[routes]
-	members memberSet
-	moving  movingSlots
-	retries retryQueue
-	late    lateList
-	stats   Stats
+	routes   atomic.Pointer[routes]
+	members  memberSet
+	moving   movingSlots
+	tracking trackingSet
+	retries  retryQueue
+	late     lateList
+	stats    Stats
 
 	audience  atomic.Pointer[Audience]
 	onReroute atomic.Pointer[func()]

@@ -143,7 +143,7 @@ func (e *Errand) redirected(slot uint16, b bounce, reply []byte, q leg) (target 
 			return "", false, false
 		}
 		if b == bounceAsk {
-			e.d.moving.note(slot)
+			e.d.noteMoving(slot)
 			return addr, true, true
 		}
 		e.d.topology.Moved(of, addr)
@@ -152,7 +152,7 @@ func (e *Errand) redirected(slot uint16, b bounce, reply []byte, q leg) (target 
 		}
 		return addr, false, true
 	case bounceTryAgain:
-		e.d.moving.note(slot)
+		e.d.noteMoving(slot)
 		return q.addr, q.asking, true
 	}
 	e.d.topology.Refresh(bounceNames[b])

@@ -79,11 +79,11 @@ func (pt *part) takeOffLocked(lane *backend.TaskRunner, at *member) {
 // pickLocked chooses the lane for pt by these routes; nil if there is none.
 func (p *Pipeline) pickLocked(pt *part, rt *routes) (*backend.TaskRunner, *member) {
 	if pt.target != "" {
-		return p.d.member(pt.target).node.Lane(p.profile, p.seed), nil
+		return p.laneLocked(p.d.member(pt.target).node, p.profile), nil
 	}
 	if pt.slot == noSlot {
 		if n := p.d.AnyNode(p.seed + uint32(pt.attempts)); n != nil {
-			return n.Lane(p.profile, p.seed), nil
+			return p.laneLocked(n, p.profile), nil
 		}
 		return nil, nil
 	}
@@ -97,7 +97,7 @@ func (p *Pipeline) pickLocked(pt *part, rt *routes) (*backend.TaskRunner, *membe
 	// its primary, it says that there is no such key.
 	if pt.readOnly && p.d.cfg.ReadPrefer != PreferPrimary && pt.hops == 0 && !p.d.moving.is(pt.slot) && !p.wroteLocked(pt) {
 		if m := p.d.reader(sh, p.seed); m != sh.primary {
-			return m.node.Lane(p.readProfile, p.seed), m
+			return p.laneLocked(m.node, p.readProfile), m
 		}
 	}
 	if sh.primary.unhealthy.Load() {
@@ -105,7 +105,7 @@ func (p *Pipeline) pickLocked(pt *part, rt *routes) (*backend.TaskRunner, *membe
 		// the primary soon.
 		return nil, nil
 	}
-	return sh.primary.node.Lane(p.profile, p.seed), nil
+	return p.laneLocked(sh.primary.node, p.profile), nil
 }
 
 // flyLocked gives pt to the lane; false if the lane takes nothing now.

@@ -18,14 +18,17 @@ type movingSlots struct {
 	each  [slots.NumSlots]atomic.Uint32 // likewise, in seconds, rounded up
 }
 
-// note says that a node answered ASK or TRYAGAIN for slot.
-func (m *movingSlots) note(slot uint16) {
+// note says that a node answered ASK or TRYAGAIN for slot. It reports whether that
+// is news.
+func (m *movingSlots) note(slot uint16) bool {
 	if slot == noSlot {
-		return
+		return false
 	}
+	fresh := !m.is(slot)
 	until := backend.Now() + int64(movingFor)
 	m.each[slot].Store(uint32(until/int64(time.Second)) + 1)
 	m.until.Store(until)
+	return fresh
 }
 
 // is reports whether slot has been moving a moment ago.

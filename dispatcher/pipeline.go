@@ -44,9 +44,10 @@ type Pipeline struct {
 	touched     []stage // lanes to flush
 	keyArgs     []int   // scratch
 	silent      bool    // what is dispatched now gets no reply
-	crowded     bool    // the last request filled the Pipeline
-	arrived     int64   // when the batch arrived, by backend.Now
-	intake      Intake  // see TookIn
+	caching     backend.Caching
+	crowded     bool   // the last request filled the Pipeline
+	arrived     int64  // when the batch arrived, by backend.Now
+	intake      Intake // see TookIn
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -54,6 +55,9 @@ type Pipeline struct {
 	short      []*request // the ring that an idle session keeps, while a longer one is in use
 	head       uint64     // seq of the oldest request
 	tail       uint64     // seq of the next
+	answered   uint64     // requests before it, and after head, may have a node's answer
+	heldBack   uint64     // likewise: pushes wait for them, whatever lane they come over
+	own        *ownLanes  // nil: the lanes are shared
 	bytes      int        // of the requests in the ring
 	free       []*request // recycled ones
 	dirty      bool       // the sink was appended to since the last Flush
@@ -174,6 +178,9 @@ func (p *Pipeline) Reserve(row *command.Row) Place {
 	r.silent = p.silent
 	p.noteRequestLocked(row)
 	p.pushLocked(r)
+	if row.Write() && !row.HasKeys() || row.Is("exec") {
+		p.answered, p.heldBack = r.seq+1, r.seq+1 // what it changes is told behind its reply
+	}
 	return Place{r}
 }
 
@@ -302,7 +309,12 @@ func (p *Pipeline) Close() {
 			p.finishPartLocked(pt, errGone, nil)
 		}
 	}
+	tracks := p.own != nil
+	p.own.endLocked()
 	p.mu.Unlock()
+	if tracks {
+		p.d.tracking.remove(p)
+	}
 	p.d.stats.leave(p)
 }
 

@@ -129,6 +129,7 @@ func (p *Pipeline) prepare(pt *part, args [][]byte) {
 	r.silent = p.silent
 	pt.slot = noSlot
 	pt.task.Start = p.arrived
+	pt.task.Caching = p.caching
 	pt.readOnly = r.row.ReadOnly()
 	switch {
 	case pt.readOnly:

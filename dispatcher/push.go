@@ -1,6 +1,9 @@
 package dispatcher
 
-import "redis-cluster-proxy/command"
+import (
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/command"
+)
 
 // Push sends bytes that answer no request, a copy of them, behind the replies
 // that have left the ring. It may be called from any goroutine, and CLIENT REPLY
@@ -45,4 +48,16 @@ func (p *Pipeline) Announce(row *command.Row, b []byte) {
 	if !p.closed {
 		p.gatherLocked(b, nil)
 	}
+}
+
+// Hear is Push that leaves the writing to the caller, who has more to say. The
+// Flusher may be nil.
+func (p *Pipeline) Hear(b []byte) backend.Flusher {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil
+	}
+	p.gatherLocked(b, nil)
+	return p.flusherLocked()
 }

@@ -131,6 +131,7 @@ func (p *Pipeline) finishPartLocked(pt *part, reply []byte, chunk *backend.Chunk
 		return
 	}
 	pt.reply.store(reply, chunk)
+	p.answered = max(p.answered, r.seq+1)
 	if r.left--; r.left == 0 {
 		p.finishLocked(r, nil, nil)
 	}
@@ -142,7 +143,7 @@ func (p *Pipeline) bounced(pt *part, b bounce, text string) {
 	from, slot := pt.lane.Node().Addr, pt.slot
 	target, asking, ok := "", false, true
 	if b == bounceAsk || b == bounceTryAgain {
-		p.d.moving.note(pt.slot)
+		p.d.noteMoving(pt.slot)
 	}
 	switch b {
 	case bounceMoved, bounceAsk:
@@ -166,6 +167,9 @@ func (p *Pipeline) bounced(pt *part, b bounce, text string) {
 		p.d.topology.Refresh(bounceNames[b])
 	case bounceDown, bounceReadOnly:
 		p.d.topology.Refresh(bounceNames[b])
+	}
+	if asking && pt.task.Caching == backend.CachingYes {
+		p.doubt() // a node cannot be told both
 	}
 	f := p.again(pt, func() {
 		pt.target, pt.task.Asking = target, asking

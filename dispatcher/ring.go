@@ -64,6 +64,7 @@ var longRings = sync.Pool{New: func() any { return new(longRing) }}
 func (p *Pipeline) finishLocked(r *request, reply []byte, chunk *backend.Chunk) {
 	r.done = true
 	if r.seq != p.head {
+		p.answered = max(p.answered, r.seq+1)
 		if !r.isSplit() {
 			r.reply.store(reply, chunk)
 		}
@@ -107,6 +108,9 @@ func (p *Pipeline) popLocked(r *request) {
 	p.ring[p.head&uint64(len(p.ring)-1)] = nil
 	p.head++
 	p.bytes -= r.bytes
+	if p.own != nil {
+		p.own.leftLocked(r.seq)
+	}
 	p.recycleLocked(r)
 }
 

@@ -113,6 +113,7 @@ func (d *Dispatcher) reroute(t *slots.Table) {
 	if f := d.onReroute.Load(); f != nil {
 		(*f)()
 	}
+	d.retrack(old, rt)
 }
 
 // member returns the member at addr, making it if need be.

@@ -121,7 +121,7 @@ func (p *Pipeline) explodeLocked(pt *part) []*part {
 		one := newPart(r)
 		one.slot, one.readOnly, one.idempotent = pt.slot, pt.readOnly, pt.idempotent
 		one.deadline, one.attempts, one.hops = pt.deadline, pt.attempts, pt.hops
-		one.task.Start = pt.task.Start
+		one.task.Start, one.task.Caching = pt.task.Start, pt.task.Caching
 		one.task.Wire = resp.AppendCommandBytes(nil, [][]byte{name, key})
 		one.keys = append(one.keys, pt.keys[i])
 		parts[i] = one

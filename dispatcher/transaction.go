@@ -242,6 +242,7 @@ func (p *Pipeline) Exec(row *command.Row, t *Transaction) {
 func (p *Pipeline) prepareUnit(pt *part, u *unit) {
 	u.task(&pt.task)
 	pt.task.Start = p.arrived
+	pt.task.Caching = p.caching
 	pt.slot = u.slot
 	pt.idempotent = !u.writes
 	pt.several = u.commands > 1
