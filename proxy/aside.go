@@ -23,6 +23,7 @@ type aside struct {
 
 	begun int64    // by backend.Now
 	args  [][]byte // as the slow log keeps them
+	read  func()   // see readElsewhere; nil: nothing
 
 	answered atomic.Bool
 }
@@ -31,7 +32,7 @@ type aside struct {
 // empty. What work uses of the command must have been copied. Its context ends
 // when the client has hung up or the server ends.
 func (s *session) runAside(row *command.Row, work func(ctx context.Context) dispatcher.Reply, after func()) verdict {
-	a := &aside{s: s, place: s.pipe.Reserve(row), work: work, after: after, begun: backend.Now()}
+	a := &aside{s: s, place: s.pipe.Reserve(row), work: work, after: after, begun: backend.Now(), read: s.readElsewhere(row)}
 	if s.rules.slowerThan >= 0 && !row.Flags.Has(command.FlagSkipSlowlog) {
 		a.args = rememberedArgs(row, s.cmd.Args, len(s.cmd.Args))
 	}
@@ -60,6 +61,9 @@ func (a *aside) run() {
 	}
 	a.answered.Store(true)
 	s.pipe.Answer(a.place, reply)
+	if a.read != nil {
+		a.read()
+	}
 	s.conn.Resume()
 }
 

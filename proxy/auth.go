@@ -91,8 +91,7 @@ func (s *session) hello(row *command.Row, cmd *resp.Command) verdict {
 		return s.fail(row, "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO"+proto+
 			" AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
 	}
-	s.profile = opts.profile
-	s.pipe.SetProfile(s.profile)
+	s.setProfile(opts.profile)
 	s.speak(func() { s.say(row, s.appendHello(nil, opts.profile.Proto)) })
 	return done
 }
@@ -167,9 +166,10 @@ func (s *session) reset(row *command.Row, _ *resp.Command) verdict {
 	if s.pipe.Busy() {
 		return retry
 	}
-	s.profile = s.srv.defaultProfile()
-	s.profile.Proto = resp.RESP2
-	s.pipe.SetProfile(s.profile)
+	s.setTracking(nil)
+	profile := s.srv.defaultProfile()
+	profile.Proto = resp.RESP2
+	s.setProfile(profile)
 	s.resetAuth()
 	s.setTransaction(nil)
 	s.dropWatch()

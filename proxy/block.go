@@ -18,6 +18,7 @@ type blocking struct {
 	s     *session
 	wait  dispatcher.Waiting
 	place dispatcher.Place
+	read  func() // see readElsewhere; nil: nothing
 
 	answered atomic.Bool
 	nothing  atomic.Bool // the answer is empty, for the client is gone
@@ -30,7 +31,7 @@ func (s *session) block(row *command.Row, cmd *resp.Command) verdict {
 	if s.pipe.Busy() {
 		return retry
 	}
-	b := &blocking{s: s}
+	b := &blocking{s: s, read: s.readElsewhere(row)}
 	w, fault := s.pipe.Block(row, cmd.Args, b.answer)
 	if fault != "" {
 		return s.fail(row, fault)
@@ -54,6 +55,9 @@ func (b *blocking) answer(reply dispatcher.Reply) {
 	b.answered.Store(true)
 	s.blocked.Store(nil)
 	s.pipe.Answer(b.place, reply)
+	if b.read != nil {
+		b.read()
+	}
 	s.conn.Resume()
 }
 

@@ -148,34 +148,3 @@ func (s *session) misused(row *command.Row, cmd *resp.Command) verdict {
 	container, _, _ := strings.Cut(row.Name, "|")
 	return s.fail(row, "ERR unknown subcommand or wrong number of arguments for '"+string(cmd.Args[1])+"'. Try "+strings.ToUpper(container)+" HELP.")
 }
-
-// clientTracking refuses to track: the nodes would have to tell the proxy.
-func (s *session) clientTracking(row *command.Row, cmd *resp.Command) verdict {
-	switch {
-	case is(cmd.Args[2], "OFF"):
-		return s.ok(row)
-	case is(cmd.Args[2], "ON"):
-		return s.fail(row, "ERR this proxy does not support the command 'client|tracking'")
-	}
-	return s.fail(row, errSyntax)
-}
-
-// clientTrackingInfo tells that nothing is tracked.
-func (s *session) clientTrackingInfo(row *command.Row, _ *resp.Command) verdict {
-	b := resp.AppendMapHeader(nil, s.proto(), 3)
-	b = resp.AppendBulkString(b, "flags")
-	b = resp.AppendSetHeader(b, s.proto(), 1)
-	b = resp.AppendBulkString(b, "off")
-	b = resp.AppendBulkString(b, "redirect")
-	b = resp.AppendInt(b, -1)
-	b = resp.AppendBulkString(b, "prefixes")
-	return s.say(row, resp.AppendArrayHeader(b, 0))
-}
-
-func (s *session) clientCaching(row *command.Row, _ *resp.Command) verdict {
-	return s.fail(row, "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled")
-}
-
-func (s *session) clientGetRedir(row *command.Row, _ *resp.Command) verdict {
-	return s.say(row, resp.AppendInt(nil, -1))
-}

@@ -98,6 +98,8 @@ type Server struct {
 	idleTimer *time.Timer // see watchIdle; nil: there is no limit
 
 	mayMulti identitySet
+	mayTrack identitySet // CLIENT TRACKING
+	mayCache identitySet // and CLIENT CACHING
 
 	ending  sync.WaitGroup // sessions and what runs beside them
 	hangups hangupWatch

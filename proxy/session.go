@@ -50,22 +50,24 @@ type session struct {
 	committed int64 // bytes of replies handed to conn
 
 	// Owned by readLoop.
-	parser  resp.CommandParser
-	cmd     resp.Command // the command at hand; here, for it would be allocated as a local
-	in      netio.Input
-	profile backend.Profile
-	authed  bool         // AUTH succeeded, or is not required
-	tx      *transaction // nil: not in MULTI
-	plain   bool         // authed, and nothing makes commands go another than their ordinary way; see settlePlain
-	within  *[]byte      // where the reply to a command inside EXEC goes; nil: to the client
-	mute    muting
-	waiting func() bool    // what is done before the next command; see aside.go and dispatch
-	stopped bool           // no command is read any more
-	taken   uint64         // bytes that have arrived
-	rules   *settings      // as of this batch
-	sub     *pubsub.Client // nil: it has never subscribed
-	gate    *pause         // what holds commands back, as of this batch
-	letGo   func()         // what is to be done when a command is not held back any more; nil: none is
+	parser    resp.CommandParser
+	cmd       resp.Command // the command at hand; here, for it would be allocated as a local
+	in        netio.Input
+	profile   backend.Profile
+	authed    bool         // AUTH succeeded, or is not required
+	tx        *transaction // nil: not in MULTI
+	plain     bool         // authed, and nothing makes commands go another than their ordinary way; see settlePlain
+	tracking  *tracking    // nil: off
+	elsewhere []string     // keys that the command at hand reads besides its own; see readElsewhere
+	within    *[]byte      // where the reply to a command inside EXEC goes; nil: to the client
+	mute      muting
+	waiting   func() bool    // what is done before the next command; see aside.go and dispatch
+	stopped   bool           // no command is read any more
+	taken     uint64         // bytes that have arrived
+	rules     *settings      // as of this batch
+	sub       *pubsub.Client // nil: it has never subscribed
+	gate      *pause         // what holds commands back, as of this batch
+	letGo     func()         // what is to be done when a command is not held back any more; nil: none is
 
 	monitoring bool   // by MONITOR
 	overheard  bool   // somebody is, as of this batch
@@ -105,7 +107,17 @@ func (s *session) setAuthed(ok bool) {
 
 // settlePlain finds out whether commands may go their ordinary way at once.
 func (s *session) settlePlain() {
-	s.plain = s.authed && s.tx == nil && !s.monitoring && !s.confined()
+	s.plain = s.authed && s.tx == nil && !s.monitoring && !s.confined() && (s.tracking == nil || !s.tracking.caching)
+}
+
+// setProfile makes the client another one to the nodes. The Pipeline must be empty.
+func (s *session) setProfile(profile backend.Profile) {
+	if profile == s.profile {
+		return
+	}
+	s.profile = profile
+	s.pipe.SetProfile(profile)
+	s.retrack()
 }
 
 // readLoop serves the client until it leaves.
@@ -250,6 +262,9 @@ func (s *session) parse() netio.Action {
 		if v == retry {
 			s.mute.again()
 			return netio.Pause
+		}
+		if !s.plain {
+			s.spendCaching()
 		}
 		s.in.Consume(n)
 		switch {

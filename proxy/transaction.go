@@ -16,6 +16,7 @@ type transaction struct {
 	own     []ownCall // commands that the session answers at EXEC
 	aborted bool      // EXEC will say EXECABORT
 	writes  bool      // CLIENT PAUSE WRITE holds EXEC back
+	reads   []string  // keys; see noteRead
 }
 
 // ownCall is a queued command that no node is asked.
@@ -58,6 +59,7 @@ var alongWithMulti = map[string]bool{
 var ownInMulti = map[string]bool{
 	"select": true, "swapdb": true, "move": true, "client|id": true, "client|getname": true, "client|setname": true,
 	"client|setinfo": true, "client|info": true, "client|no-evict": true,
+	"client|caching": true, "client|getredir": true, "client|trackinginfo": true,
 }
 
 // setTransaction enters or leaves MULTI.
@@ -137,6 +139,7 @@ func (s *session) enqueue(row *command.Row, cmd *resp.Command) verdict {
 		return stop
 	}
 	s.tx.writes = s.tx.writes || replicates(row)
+	s.noteRead(row, cmd.Args)
 	s.queued.Store(int32(s.tx.queue.Len()))
 	s.queuedBytes.Store(int64(s.tx.queue.Bytes()))
 	s.hush()
@@ -204,6 +207,7 @@ func (s *session) exec(row *command.Row, _ *resp.Command) verdict {
 	}
 	s.answerOwn(tx)
 	s.setTransaction(nil)
+	s.elsewhere = tx.reads
 	return s.execWatched(row, s.takeWatch(), tx)
 }
 

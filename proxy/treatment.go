@@ -49,6 +49,8 @@ var localNotes = map[string]string{
 	"auth":                    "a node is asked whether the password is right",
 	"hello":                   "with AUTH a node is asked whether the password is right",
 	"client|no-touch":         "later commands travel by connections that do not touch keys",
+	"client|tracking":         "the nodes tell what has changed, over connections of the session's own; see tracking.md",
+	"client|caching":          "the next command is sent with it",
 	"multi":                   "what follows is queued until EXEC; see README.md",
 	"exec":                    "what is queued goes to the node of its slot in one piece",
 	"watch":                   "the node of the keys watches them, over a connection of the session's own",

@@ -26,7 +26,7 @@ func TestUnsupportedCommandsAnswerAnError(t *testing.T) {
 			"SHUTDOWN", "SHUTDOWN NOSAVE", "DEBUG SLEEP 100", "DEBUG SEGFAULT", "SYNC", "PSYNC ? -1", "REPLCONF ACK 1",
 			"REPLICAOF NO ONE", "SLAVEOF NO ONE", "FAILOVER", "SAVE", "BGSAVE", "BGREWRITEAOF",
 			"CLUSTER RESET HARD", "CLUSTER FLUSHSLOTS", "CLUSTER FAILOVER", "ACL LOAD",
-			"CLIENT TRACKING ON", "CLIENT CACHING YES", "SCRIPT DEBUG YES",
+			"CLIENT CACHING YES", "SCRIPT DEBUG YES",
 		} {
 			if v := d.Do(strings.Fields(line)...); v.Kind != '-' || !strings.HasPrefix(v.Str, "ERR ") {
 				t.Errorf("%s: %+v", line, v)

@@ -30,8 +30,7 @@ func (s *session) verify(row *command.Row, v *verification) verdict {
 		return dispatcher.Whole(v.reply)
 	}, func() {
 		if refused == nil {
-			s.profile = v.profile
-			s.pipe.SetProfile(s.profile)
+			s.setProfile(v.profile)
 			v.apply()
 		}
 	})
@@ -39,15 +38,16 @@ func (s *session) verify(row *command.Row, v *verification) verdict {
 
 var errNoNode = errors.New("CLUSTERDOWN no node of the cluster can be reached")
 
-// verifyProfile asks any node; the error's text is for the client.
-func (s *Server) verifyProfile(ctx context.Context, seed uint32, profile backend.Profile) error {
+// verifyProfile asks any node whether it accepts the profile, and then the commands
+// of more; the error's text is for the client.
+func (s *Server) verifyProfile(ctx context.Context, seed uint32, profile backend.Profile, more ...[]string) error {
 	var err error
 	for attempt := range uint32(3) {
 		node := s.d.AnyNode(seed + attempt)
 		if node == nil {
 			return errNoNode
 		}
-		if err = s.d.Pool().Verify(ctx, node, profile); err == nil {
+		if err = s.d.Pool().Verify(ctx, node, profile, more...); err == nil {
 			return nil
 		}
 		refused := (*backend.HandshakeError)(nil)
