@@ -36,8 +36,9 @@ type heldLeases struct {
 // Their Handlers are told what becomes of them, also if the connection is lost
 // already, in which case it is before Post returns.
 func (l *Lease) Post(list *TaskList) {
-	if l.runner.EnqueueAll(list, l.runner.Losses()) {
-		l.runner.Flush()
+	r := l.runner // a Handler may Release the Lease before this returns
+	if r.EnqueueAll(list, r.Losses()) {
+		r.Flush()
 		return
 	}
 	for t := list.Pop(); t != nil; t = list.Pop() {

@@ -30,8 +30,8 @@ type Waiting interface {
 // returns. fault is the error to answer instead. The Pipeline must be empty. The
 // arguments are copied.
 func (p *Pipeline) Block(row *command.Row, args [][]byte, done func(Reply)) (w Waiting, fault string) {
-	if !row.HasKeys() { // WAIT
-		return nil, "ERR this proxy does not support the command '" + row.Name + "'"
+	if row.Name == "wait" || row.Name == "waitaof" {
+		return p.newReplicaWait(row, args, done)
 	}
 	keys, err := row.AppendKeys(p.keyArgs[:0], args)
 	p.keyArgs = keys[:0]
@@ -67,11 +67,11 @@ type Blocked struct {
 	time timeLimit
 
 	// Owned by who has the next step.
-	wire   []byte
-	last   lastIDs
-	budget attempts
-	target string // where to ask; "": where the routes say
-	asking bool
+	wire    []byte
+	preface preface // nil: there is none
+	budget  attempts
+	target  string // where to ask; "": where the routes say
+	asking  bool
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -86,8 +86,21 @@ func newBlocked(p *Pipeline, row *command.Row, slot uint16, args [][]byte, done 
 	b := &Blocked{e: p.Errand(), pipe: p, row: row, slot: slot, done: done, wire: resp.AppendCommandBytes(nil, args)}
 	b.budget.e = b.e
 	b.time = limitOf(row, args)
-	b.last.init(row, args)
+	if ids := lastIDsOf(row, args); ids != nil {
+		b.preface = ids
+	}
 	return b
+}
+
+// preface is what has to be asked right in front of a command.
+type preface interface {
+	// questions returns tasks whose replies come before the command's.
+	questions(leg) []*backend.Task
+	// fill changes the arguments of a command that is sent again.
+	fill(args [][]byte)
+	// fault returns the error that takes the place of the command's reply; nil:
+	// there is none.
+	fault() []byte
 }
 
 // Begin implements Waiting.
@@ -108,7 +121,11 @@ func (b *Blocked) send() {
 	b.at, b.cancel = st, nil
 	left := b.left
 	b.mu.Unlock()
-	st.begin(b.last.questions(b.e, q)...)
+	var lead []*backend.Task
+	if b.preface != nil {
+		lead = b.preface.questions(q)
+	}
+	st.begin(lead...)
 	if left { // when there was nothing to call off
 		b.Leave()
 	}
@@ -131,6 +148,12 @@ func (b *Blocked) route() (addr string, err error) {
 // who are blocked there.
 var prefixUnblocked = []byte("-UNBLOCKED force unblock")
 
+// What WAIT is answered where no primary is any more.
+var (
+	prefixWaitReplica    = []byte("-ERR WAIT cannot be used with replica")
+	prefixWaitAOFReplica = []byte("-ERR WAITAOF cannot be used with replica")
+)
+
 // told is told what became of a stay.
 func (b *Blocked) told(st *stay, reply []byte, chunk *backend.Chunk, lost *backend.LostError) {
 	b.mu.Lock()
@@ -141,6 +164,11 @@ func (b *Blocked) told(st *stay, reply []byte, chunk *backend.Chunk, lost *backe
 		b.budget = attempts{e: b.e} // it was blocked: this is another trouble
 	}
 	q := leg{addr: st.lease.Node().Addr, asking: st.task.Asking}
+	if b.preface != nil && lost == nil {
+		if fault := b.preface.fault(); fault != nil {
+			reply, chunk = fault, nil
+		}
+	}
 	switch {
 	case lost != nil && left:
 		b.finish(Reply{})
@@ -150,9 +178,12 @@ func (b *Blocked) told(st *stay, reply []byte, chunk *backend.Chunk, lost *backe
 		b.finish(Reply{})
 	case isError(reply) && classify(reply) != bounceNone:
 		go b.again(classify(reply), bytes.Clone(reply), q)
-	case bytes.HasPrefix(reply, prefixUnblocked):
+	case bytes.HasPrefix(reply, prefixUnblocked), bytes.HasPrefix(reply, prefixWaitReplica), bytes.HasPrefix(reply, prefixWaitAOFReplica):
 		go b.again(bounceReadOnly, bytes.Clone(reply), q)
 	default:
+		if b.row.MayWrite() && b.slot != noSlot {
+			b.pipe.noteWrite(b.slot, st.lease.Node())
+		}
 		b.finish(Reply{pieces: []NodeReply{{Addr: q.addr, Bytes: reply, chunk: chunk}}})
 	}
 }
@@ -211,7 +242,9 @@ func (b *Blocked) rewrite() {
 		return // no node has taken it either
 	}
 	b.time.shorten(cmd.Args)
-	b.last.fill(cmd.Args)
+	if b.preface != nil {
+		b.preface.fill(cmd.Args)
+	}
 	b.wire = resp.AppendCommandBytes(nil, cmd.Args)
 }
 
@@ -236,9 +269,6 @@ func (b *Blocked) finish(reply Reply) {
 	b.mu.Lock()
 	b.ended = true
 	b.mu.Unlock()
-	if b.row.MayWrite() && b.slot != noSlot {
-		b.pipe.noteWrite(b.slot)
-	}
 	b.done(reply)
 }
 

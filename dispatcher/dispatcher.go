@@ -97,6 +97,8 @@ type Dispatcher struct {
 	audience  atomic.Pointer[Audience]
 	onReroute atomic.Pointer[func()]
 
+	waitsForWrites atomic.Bool // WAIT is about the connection's last write; see upToDate
+
 	scripts   scriptSet
 	functions functionKeeper
 }

@@ -19,6 +19,7 @@ import (
 type Errand struct {
 	// Set at construction.
 	d           *Dispatcher
+	pipe        *Pipeline // nil: of no session
 	profile     backend.ProfileHandle
 	readProfile backend.ProfileHandle
 	seed        uint32
@@ -38,7 +39,7 @@ type NodeReply struct {
 // Errand makes an Errand by the profile that the Pipeline has now. Only the
 // session's reader calls it.
 func (p *Pipeline) Errand() *Errand {
-	return &Errand{d: p.d, profile: p.profile, readProfile: p.readProfile, seed: p.seed}
+	return &Errand{d: p.d, pipe: p, profile: p.profile, readProfile: p.readProfile, seed: p.seed}
 }
 
 // NewErrand makes an Errand by a profile.

@@ -44,6 +44,11 @@ func (e *Errand) askAll(ctx context.Context, args [][]byte, replicas bool) ([]No
 	}
 	r.askOnce(ctx)
 	r.asking.Wait()
+	if !repeatable(args) {
+		for _, s := range r.seats {
+			e.wroteAt(e.d.member(s.addr).node)
+		}
+	}
 	return r.result()
 }
 

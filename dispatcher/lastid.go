@@ -14,7 +14,7 @@ import (
 // in front of the first one, in the same piece, and its ID takes the place of '$' in
 // the others. An entry that comes in between is one that came after the call.
 type lastIDs struct {
-	streams []lastID // empty: there is no '$'
+	streams []lastID // at least one
 }
 
 // lastID is a '$' and the ID that it means.
@@ -26,25 +26,30 @@ type lastID struct {
 
 var dollar = []byte("$")
 
-// init finds the places of '$'. The keys are copied.
-func (l *lastIDs) init(row *command.Row, args [][]byte) {
+// lastIDsOf finds the places of '$', nil if there are none. The keys are copied.
+func lastIDsOf(row *command.Row, args [][]byte) *lastIDs {
 	if row.Name != "xread" {
-		return
+		return nil
 	}
+	l := &lastIDs{}
 	keys, err := row.AppendKeys(nil, args)
 	if err != nil || len(keys) == 0 || keys[len(keys)-1]+len(keys) >= len(args) {
-		return
+		return nil
 	}
 	for _, k := range keys {
 		if at := k + len(keys); bytes.Equal(args[at], dollar) {
 			l.streams = append(l.streams, lastID{at: at, key: bytes.Clone(args[k])})
 		}
 	}
+	if len(l.streams) == 0 {
+		return nil
+	}
+	return l
 }
 
 // questions returns a task for each ID that is not known. The replies come
 // before that to the command behind them.
-func (l *lastIDs) questions(e *Errand, q leg) (tasks []*backend.Task) {
+func (l *lastIDs) questions(q leg) (tasks []*backend.Task) {
 	for i := range l.streams {
 		if s := &l.streams[i]; s.id == nil {
 			wire := resp.AppendCommandBytes(nil, [][]byte{[]byte("XREVRANGE"), s.key, []byte("+"), []byte("-"), []byte("COUNT"), []byte("1")})
@@ -70,6 +75,8 @@ func (s *lastID) Replied(run []backend.Reply, _ *backend.Chunk) backend.Flusher 
 
 // Failed implements backend.Handler.
 func (s *lastID) Failed(*backend.Task, *backend.LostError) backend.Flusher { return nil }
+
+func (l *lastIDs) fault() []byte { return nil }
 
 // fill puts the IDs that are known among the arguments.
 func (l *lastIDs) fill(args [][]byte) {

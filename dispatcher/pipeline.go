@@ -70,6 +70,7 @@ type Pipeline struct {
 	stagedFrom uint64 // requests from it on may still be with the reader
 	holds      []*hold
 	writes     recentWrites
+	wrote      wroteTo
 	counts     Counts
 	last       *command.Row // of the last request
 	seen       Intake       // as of the last Flush

@@ -107,18 +107,22 @@ func (p *Pipeline) completedLocked(pt *part, reply []byte, chunk *backend.Chunk,
 
 // noteWriteLocked remembers that pt, if it is a write, may have been executed.
 func (p *Pipeline) noteWriteLocked(pt *part) {
+	if !pt.readOnly {
+		p.wrote.note(pt.lane.Node())
+	}
 	if !pt.readOnly && p.d.cfg.ReadPrefer != PreferPrimary && pt.slot != noSlot {
 		p.writes.note(pt.slot, int64(p.d.cfg.ReadYourWrites))
 	}
 }
 
 // noteWrite remembers that a write that is no part may have been executed.
-func (p *Pipeline) noteWrite(slot uint16) {
+func (p *Pipeline) noteWrite(slot uint16, at *backend.Node) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wrote.note(at)
 	if p.d.cfg.ReadPrefer == PreferPrimary {
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.writes.note(slot, int64(p.d.cfg.ReadYourWrites))
 }
 

@@ -207,6 +207,7 @@ func (e *Errand) Exec(ctx context.Context, w *Watch, t *Transaction) []byte {
 	task := backend.Task{Asking: w.asking}
 	u.task(&task)
 	addr := w.lease.Node().Addr
+	e.wroteAt(w.lease.Node())
 	reply, err := e.over(ctx, w.lease, task)
 	if err != nil {
 		if lost := (*backend.LostError)(nil); errors.As(err, &lost) && !lost.Sent {

@@ -190,3 +190,36 @@ func TestDrainEndsBlocking(t *testing.T) {
 	}
 	a.WantClosed()
 }
+
+// TestWait is about the shards that the session wrote to, whichever connections its writes took.
+func TestWait(t *testing.T) {
+	_, a, b := blockedPair(t)
+	for _, c := range []struct{ say, want string }{
+		{"WAIT 1 0", ":1\r\n"}, {"WAIT 2 50", ":1\r\n"},
+		{"WAIT x 0", "-ERR value is not an integer or out of range\r\n"},
+		{"WAIT 1 -1", "-ERR timeout is negative\r\n"},
+		{"WAIT 1 x", "-ERR timeout is not an integer or out of range\r\n"},
+	} {
+		for i := range 4 {
+			a.Do("SET", fmt.Sprint(t.Name(), i), "v")
+			if got := a.Ask(c.say + "\r\n"); got != c.want {
+				t.Errorf("%s: %q", c.say, got)
+			}
+		}
+	}
+	id := strconv.FormatInt(a.Do("CLIENT", "ID").Int, 10)
+	for reason, want := range map[string]string{"TIMEOUT": ":", "ERROR": "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n"} {
+		a.Say("WAIT 7 0\r\n")
+		awaitBlocked(t, b, 1)
+		if v := b.Do("CLIENT", "UNBLOCK", id, reason); v.Int != 1 {
+			t.Errorf("UNBLOCK %s: %+v", reason, v)
+		}
+		if got := a.Hear(); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %q", reason, got)
+		}
+	}
+	a.Say("WAIT 7 0\r\n")
+	awaitBlocked(t, b, 1)
+	a.Close()
+	awaitBlocked(t, b, 0)
+}

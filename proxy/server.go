@@ -130,7 +130,10 @@ func (s *Server) Table() *command.Table { return s.table.Load() }
 
 // SetServerVersion sets the version of Redis that HELLO and INFO tell. Safe at
 // any time.
-func (s *Server) SetServerVersion(v string) { s.serverVersion.Store(&v) }
+func (s *Server) SetServerVersion(v string) {
+	s.serverVersion.Store(&v)
+	s.d.SetServerVersion(s.release())
+}
 
 // ErrServerClosed is what Serve returns after Shutdown.
 var ErrServerClosed = errors.New("proxy: server closed")

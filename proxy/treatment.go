@@ -41,6 +41,7 @@ const (
 	WayAllNodes     = "sent to all nodes"
 	WayEveryPrimary = "sent to all primaries, once"
 	WayEveryNode    = "sent to all nodes, once"
+	WayWrote        = "sent to the primaries that the session wrote to, or to all"
 	WayRefused      = "refused"
 )
 
@@ -125,6 +126,10 @@ func (s *Server) treatment(pipe *dispatcher.Pipeline, args [][]byte) Treatment {
 	case wayForward:
 		t.forward(pipe.Explain(row, args))
 	case wayBlock:
+		if !row.HasKeys() {
+			t.Way, t.Merge, t.Blocks = WayWrote, mergeWords[command.AggMin], true
+			break
+		}
 		t.forward(pipe.Explain(row, args))
 		if t.Blocks = t.Fault == ""; t.Blocks {
 			t.Note = "blocks there, over a connection of the session's own"
@@ -175,11 +180,11 @@ var lossWords = map[dispatcher.LossPlan]string{
 // Lost says what becomes of a part whose connection is lost after it was sent,
 // "" if nothing is sent by the dispatcher.
 func (t *Treatment) Lost() string {
-	if t.Plan == nil || len(t.Plan.Parts) == 0 {
-		return ""
-	}
 	if t.Blocks {
 		return lossWords[dispatcher.LossRepeat]
+	}
+	if t.Plan == nil || len(t.Plan.Parts) == 0 {
+		return ""
 	}
 	return lossWords[t.Plan.Loss]
 }

@@ -22,7 +22,6 @@ func TestUnsupportedCommandsAnswerAnError(t *testing.T) {
 		d := proxytest.Connect(t, p.Addr)
 		d.Do("HELLO", hello)
 		for _, line := range []string{
-			"WAIT 1 0",
 			"SHUTDOWN", "SHUTDOWN NOSAVE", "DEBUG SLEEP 100", "DEBUG SEGFAULT", "SYNC", "PSYNC ? -1", "REPLCONF ACK 1",
 			"REPLICAOF NO ONE", "SLAVEOF NO ONE", "FAILOVER", "SAVE", "BGSAVE", "BGREWRITEAOF",
 			"CLUSTER RESET HARD", "CLUSTER FLUSHSLOTS", "CLUSTER FAILOVER", "ACL LOAD",

@@ -133,11 +133,11 @@ func denial(fault string) string {
 // lost is the last column.
 func lost(plans ...proxy.Treatment) string {
 	for _, t := range plans {
-		if t.Plan == nil || len(t.Plan.Parts) == 0 {
-			continue
-		}
 		if t.Blocks {
 			return "sent again"
+		}
+		if t.Plan == nil || len(t.Plan.Parts) == 0 {
+			continue
 		}
 		return map[dispatcher.LossPlan]string{
 			dispatcher.LossRepeat: "sent again", dispatcher.LossCouldRepeat: "as the flag says", dispatcher.LossUnknown: "`UNKNOWNRESULT`",

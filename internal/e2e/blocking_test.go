@@ -1,0 +1,319 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"redis-cluster-proxy/internal/proxytest"
+	"redis-cluster-proxy/internal/redistest"
+	"redis-cluster-proxy/resp"
+)
+
+// awaitBlocked waits until n clients of the proxy are blocked.
+func awaitBlocked(t *testing.T, d *proxytest.Dialog, n int) {
+	t.Helper()
+	eventually(t, fmt.Sprint(n, " blocked clients"), func() bool {
+		return strings.Contains(d.Do("INFO", "clients").Str, fmt.Sprintf("\nblocked_clients:%d\r\n", n))
+	})
+}
+
+// blockMany connects so many clients and has each say what say returns.
+func blockMany(t *testing.T, addr string, n int, say func(i int) []string) []*proxytest.Dialog {
+	t.Helper()
+	clients := make([]*proxytest.Dialog, n)
+	for i := range clients {
+		clients[i] = proxytest.Connect(t, addr)
+		if err := clients[i].SendCommand(say(i)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return clients
+}
+
+// wantPopped reads from each client the element that was pushed for it.
+func wantPopped(t *testing.T, clients []*proxytest.Dialog, want func(i int) string) {
+	t.Helper()
+	for i, c := range clients {
+		if v, err := c.Read(); err != nil || len(v.Elems) != 2 || v.Elems[1].Str != want(i) {
+			t.Errorf("client %d: %+v, %v; want %s", i, v, err, want(i))
+		}
+	}
+}
+
+// blockThroughFailover has clients block at all primaries while one of them is replaced.
+func blockThroughFailover(t *testing.T, replace func(victim *redistest.Node)) {
+	const n = 100
+	const limit = 4 * time.Second
+	c := breakable.Get(t)
+	cfg := proxytest.Config{}
+	cfg.Dispatcher.RedirectTimeout = proxytest.Patience
+	p := start(t, c, cfg)
+	d := proxytest.Connect(t, p.Addr)
+	key := func(i int) string { return fmt.Sprintf("%s:%d", t.Name(), i) }
+	clients := blockMany(t, p.Addr, n, func(i int) []string { return []string{"BLPOP", key(i), "0"} })
+	victim := c.OwnerOf(redistest.Slot(key(0)))
+	begin := time.Now()
+	limited := blockMany(t, p.Addr, 1, func(int) []string { return []string{"BLPOP", "{" + key(0) + "}none", "4"} })[0]
+	awaitBlocked(t, d, n+1)
+	replace(victim)
+	eventually(t, "a replica has taken over", func() bool {
+		o := c.OwnerOf(redistest.Slot(key(0)))
+		return o != nil && o != victim
+	})
+	awaitBlocked(t, d, n+1)
+	for i := range n {
+		if v := d.Do("RPUSH", key(i), key(i)); v.Kind != ':' || v.Int > 1 {
+			t.Errorf("RPUSH: %+v", v)
+		}
+	}
+	wantPopped(t, clients, key)
+	if v, err := limited.Read(); err != nil || !v.Null {
+		t.Errorf("the limited one: %+v, %v", v, err)
+	}
+	if took := time.Since(begin); took < limit {
+		t.Errorf("the limited one was answered after %v", took)
+	} else {
+		t.Logf("a wait of %v took %v", limit, took)
+	}
+}
+
+// TestBlockedThroughDeath: the primary dies, and its clients wait on at the new one.
+func TestBlockedThroughDeath(t *testing.T) {
+	var victim *redistest.Node
+	blockThroughFailover(t, func(n *redistest.Node) { victim = n; n.Kill() })
+	if err := victim.Restart(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := breakable.Get(t).WaitReady(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestBlockedThroughFailover: the primary becomes a replica, and sends its blocked clients away.
+func TestBlockedThroughFailover(t *testing.T) {
+	ctx := testContext(t)
+	blockThroughFailover(t, func(n *redistest.Node) {
+		if _, err := breakable.Get(t).Failover(ctx, n); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if err := breakable.Get(t).WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestBlockedWhileTheSlotMigrates: clients of a list and of a stream wait on at the new node, and '$' means what it meant.
+func TestBlockedWhileTheSlotMigrates(t *testing.T) {
+	const n = 20
+	c, ctx := cluster.Get(t), testContext(t)
+	p := start(t, c, proxytest.Config{})
+	d := proxytest.Connect(t, p.Addr)
+	list, stream := "{blocked}list", "{blocked}stream"
+	slot := redistest.Slot(list)
+	home := c.OwnerOf(slot)
+	d.Do("DEL", list, stream)
+	d.Do("XADD", stream, "5-0", "f", "before")
+	lists := blockMany(t, p.Addr, n, func(int) []string { return []string{"BLPOP", list, "0"} })
+	streams := blockMany(t, p.Addr, n, func(int) []string { return []string{"XREAD", "BLOCK", "0", "STREAMS", stream, "$"} })
+	awaitBlocked(t, d, 2*n)
+	for _, to := range c.Primaries() {
+		if to == home {
+			continue
+		}
+		from := c.OwnerOf(slot)
+		if err := c.BeginMigrate(ctx, slot, from, to); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.MigrateKeys(ctx, slot, from, to, 10); err != nil {
+			t.Fatal(err)
+		}
+		if streams != nil {
+			if v := d.Do("XADD", stream, "*", "f", "after"); v.Kind != '$' {
+				t.Fatalf("XADD: %+v", v)
+			}
+		}
+		if err := c.EndMigrate(ctx, slot, from, to); err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range streams {
+			if v, err := s.Read(); err != nil || len(v.Elems) != 1 || !strings.Contains(fmt.Sprint(v.Elems), "after") {
+				t.Errorf("stream client %d: %+v, %v", i, v, err)
+			}
+		}
+		streams = nil
+	}
+	awaitBlocked(t, d, n)
+	for i := range n {
+		d.Do("RPUSH", list, strconv.Itoa(i))
+	}
+	seen := make(map[string]bool)
+	for i, l := range lists {
+		v, err := l.Read()
+		if err != nil || len(v.Elems) != 2 || seen[v.Elems[1].Str] {
+			t.Fatalf("list client %d: %+v, %v", i, v, err)
+		}
+		seen[v.Elems[1].Str] = true
+	}
+	if err := c.MoveSlot(ctx, slot, nil, home, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// consumers pop from one list and leave at any time.
+type consumers struct {
+	addr, key string
+	popped    atomic.Int64
+	rounds    atomic.Int64
+}
+
+// consume blocks, leaves at a random moment by shutting down its side, and counts what it is still given.
+func (c *consumers) consume(t *testing.T, rounds int) {
+	for range rounds {
+		d, err := proxytest.Dial(c.addr)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		err = d.SendCommand("BLPOP", c.key, "0")
+		time.Sleep(rand.N(2 * time.Millisecond))
+		if err == nil {
+			err = d.CloseWrite()
+		}
+		var rest []byte
+		if err == nil {
+			rest, err = d.ReadRest()
+		}
+		d.Close()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		c.rounds.Add(1)
+		for len(rest) > 0 {
+			v, n, err := resp.ReadValue(rest)
+			if err != nil || n == 0 || len(v.Elems) != 2 {
+				t.Errorf("%q", rest)
+				return
+			}
+			c.popped.Add(1)
+			rest = bytes.Clone(rest[n:])
+		}
+	}
+}
+
+// TestLeavingCostsNoElement counts what clients get that leave while they are blocked.
+func TestLeavingCostsNoElement(t *testing.T) {
+	const workers, rounds = 8, 400
+	p := start(t, cluster.Get(t), proxytest.Config{})
+	d := proxytest.Connect(t, p.Addr)
+	c := &consumers{addr: p.Addr, key: t.Name()}
+	d.Do("DEL", c.key)
+	var running sync.WaitGroup
+	for range workers {
+		running.Go(func() { c.consume(t, rounds) })
+	}
+	pushed := int64(0)
+	for c.rounds.Load() < workers*rounds && !t.Failed() {
+		if v := d.Do("RPUSH", c.key, "v"); v.Kind != ':' {
+			t.Fatalf("RPUSH: %+v", v)
+		}
+		pushed++
+		time.Sleep(rand.N(500 * time.Microsecond))
+	}
+	running.Wait()
+	left := d.Do("LLEN", c.key).Int
+	if got := c.popped.Load(); got+left != pushed {
+		t.Errorf("%d pushed, %d popped, %d left: %d are lost", pushed, got, left, pushed-got-left)
+	} else {
+		t.Logf("%d pushed, %d popped in %d rounds, %d left", pushed, got, workers*rounds, left)
+	}
+	d.Do("DEL", c.key)
+	eventually(t, "all connections are given back", func() bool {
+		held := 0
+		for _, n := range p.Pool.Nodes() {
+			held += n.Stats().Held
+		}
+		return held == 0
+	})
+}
+
+// TestManyBlocked: more clients than connections that are kept, all at once.
+func TestManyBlocked(t *testing.T) {
+	const n = 1500
+	p := start(t, cluster.Get(t), proxytest.Config{})
+	d := proxytest.Connect(t, p.Addr)
+	key := func(i int) string { return fmt.Sprintf("%s:%d", t.Name(), i) }
+	clients := blockMany(t, p.Addr, n, func(i int) []string { return []string{"BRPOP", key(i), "0"} })
+	awaitBlocked(t, d, n)
+	if v := d.Do("PING"); v.Str != "PONG" {
+		t.Errorf("%+v", v)
+	}
+	for i := range n {
+		if err := d.SendCommand("RPUSH", key(i), key(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range n {
+		if v, err := d.Read(); err != nil || v.Int > 1 {
+			t.Fatalf("RPUSH: %+v, %v", v, err)
+		}
+	}
+	wantPopped(t, clients, key)
+}
+
+// TestWaitTellsTheTruth though the writes went by connections that all clients share, and WAIT by another.
+func TestWaitTellsTheTruth(t *testing.T) {
+	c, ctx := breakable.Get(t), testContext(t)
+	for _, version := range []string{"7.0.15", "7.2.0"} {
+		p := start(t, c, proxytest.Config{})
+		p.Server.SetServerVersion(version)
+		d := proxytest.Connect(t, p.Addr)
+		key := t.Name()
+		replica := c.ReplicasOf(c.OwnerOf(redistest.Slot(key)))[0]
+		d.Do("SET", key, "v")
+		if v := d.Do("WAIT", "1", "10000"); v.Int != 1 {
+			t.Errorf("%s: a replica that works: %+v", version, v)
+		}
+		if err := replica.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		d.Do("SET", key, "v")
+		for range 3 { // by new connections and used ones
+			begin := time.Now()
+			if v := d.Do("WAIT", "1", "60"); v.Kind != ':' || v.Int != 0 {
+				t.Errorf("%s: a replica that is stopped: %+v", version, v)
+			}
+			if took := time.Since(begin); took < 60*time.Millisecond {
+				t.Errorf("%s: it was waited for %v", version, took)
+			}
+		}
+		other := "{other}" // of another shard, where all is well
+		if c.OwnerOf(redistest.Slot(other)) == c.OwnerOf(redistest.Slot(key)) {
+			t.Fatal("one shard")
+		}
+		e := proxytest.Connect(t, p.Addr)
+		e.Do("SET", other, "v")
+		if v := e.Do("WAIT", "1", "10000"); v.Int != 1 {
+			t.Errorf("%s: another shard: %+v", version, v)
+		}
+		if err := replica.Cont(); err != nil {
+			t.Fatal(err)
+		}
+		if v := d.Do("WAIT", "1", "30000"); v.Int != 1 {
+			t.Errorf("%s: a replica that works again: %+v", version, v)
+		}
+	}
+	if err := c.WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
