@@ -92,12 +92,15 @@ func (l *Lease) Send(t Task) *Question {
 
 // Await is the second half of Ask.
 func (q *Question) Await(ctx context.Context) (reply []byte, chunk *Chunk, err error) {
-	l := q.lease
 	select {
-	case <-q.told:
-	case <-ctx.Done():
-		l.runner.Close(false)
-		return nil, nil, &LostError{Addr: l.node.Addr, Sent: true, Err: ctx.Err()}
+	case <-q.told: // even if ctx has ended as well
+	default:
+		select {
+		case <-q.told:
+		case <-ctx.Done():
+			q.lease.runner.Close(false)
+			return nil, nil, &LostError{Addr: q.lease.node.Addr, Sent: true, Err: ctx.Err()}
+		}
 	}
 	if q.lost != nil {
 		return nil, nil, q.lost
@@ -198,6 +201,7 @@ type tenancy struct {
 	id     atomic.Int64 // the server's number of the connection; 0: not known
 	budget atomic.Pointer[Budget]
 	push   atomic.Pointer[func([]byte)]
+	flow   atomic.Pointer[Flow] // whose reply is the next; nil: of none
 }
 
 // admit counts n bytes that have arrived; false if they are too many, or those

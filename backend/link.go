@@ -177,10 +177,20 @@ func (l *link) ReadBuffer() []byte { return l.in.Room(l.scanner.Need()) }
 // Arrived implements netio.Handler.
 func (l *link) Arrived(n int) netio.Action {
 	l.in.Filled(n)
-	if t := l.runner.tenant; t != nil && !t.admit(n, 0) {
-		l.err = ErrTooLong
-		return netio.Stop
+	if t := l.runner.tenant; t != nil {
+		if f := t.flow.Load(); f != nil {
+			return l.arrivedFor(f)
+		}
+		if !t.admit(n, 0) {
+			l.err = ErrTooLong
+			return netio.Stop
+		}
 	}
+	return l.replies()
+}
+
+// replies hands over the whole replies that have arrived.
+func (l *link) replies() netio.Action {
 	for {
 		count, err := l.scan()
 		if count > 0 { // also what came before a wrong one
@@ -358,7 +368,8 @@ func (l *link) flushTouched() {
 // Quiet implements netio.Handler.
 func (l *link) Quiet() { l.in.Rest() }
 
-// Resumed implements netio.Handler; a lane never pauses.
+// Resumed implements netio.Handler: a Flow has room again. All that had
+// arrived was handed over before the pause.
 func (l *link) Resumed() netio.Action { return netio.Continue }
 
 // greeted is what a node has said to a handshake.

@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"redis-cluster-proxy/command"
@@ -15,11 +16,11 @@ import (
 // enough; it is the node's own where all nodes agree, else it names the node. proto
 // is the protocol of the replies.
 func Combine(row *command.Row, proto resp.Proto, replies []NodeReply) []byte {
-	return Merge(row, proto, replies).Bytes()
+	return merge(row, proto, replies).Bytes()
 }
 
-// Merge is Combine without copying long replies.
-func Merge(row *command.Row, proto resp.Proto, replies []NodeReply) Reply {
+// merge is Combine without copying long replies.
+func merge(row *command.Row, proto resp.Proto, replies []NodeReply) Reply {
 	if row.Response == command.OneSucceeded {
 		return Whole(combineAny(replies))
 	}
@@ -35,8 +36,14 @@ func Merge(row *command.Row, proto resp.Proto, replies []NodeReply) Reply {
 	return concatenate(row, proto, replies)
 }
 
-// Reply is one reply that may be in several pieces of memory.
+// Reply is one reply that may be in several pieces of memory, or still be
+// arriving; see Errand.AskMerged.
 type Reply struct{ pieces []NodeReply }
+
+// flows reports whether some of the reply may still be arriving.
+func (r Reply) flows() bool {
+	return slices.ContainsFunc(r.pieces, func(p NodeReply) bool { return p.body != nil })
+}
 
 // Whole is a reply in one piece.
 func Whole(reply []byte) Reply { return Reply{pieces: []NodeReply{{Bytes: reply}}} }
@@ -44,7 +51,7 @@ func Whole(reply []byte) Reply { return Reply{pieces: []NodeReply{{Bytes: reply}
 // Empty reports whether it is nothing at all, not even an empty reply.
 func (r Reply) Empty() bool { return len(r.pieces) == 0 }
 
-// Bytes returns the reply in one piece.
+// Bytes returns the reply, which is not flowing, in one piece.
 func (r Reply) Bytes() []byte {
 	if len(r.pieces) == 1 {
 		return r.pieces[0].Bytes

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
@@ -24,16 +26,21 @@ type Errand struct {
 	readProfile backend.ProfileHandle
 	seed        uint32
 	budget      *backend.Budget
+
+	mu   sync.Mutex
+	open []*body // guarded by mu
 }
 
 // NodeReply is a node's reply.
 type NodeReply struct {
 	// Addr is the node's address.
 	Addr string
-	// Bytes is the whole reply as RESP, valid for good.
+	// Bytes is the whole reply as RESP, valid for good; of a reply that is
+	// flows only the header.
 	Bytes []byte
 
 	chunk *backend.Chunk // of which Bytes is a part; may be nil
+	body  *body          // what follows Bytes; nil: nothing
 }
 
 // Errand makes an Errand by the profile that the Pipeline has now. Only the
@@ -108,6 +115,7 @@ type leg struct {
 	profile backend.ProfileHandle
 	wire    []byte
 	asking  bool
+	flows   bool // the reply flows; see AskMerged
 }
 
 // ask asks over a leased connection. The error is a *backend.LostError.
@@ -122,18 +130,29 @@ func (e *Errand) ask(ctx context.Context, q leg) (NodeReply, error) {
 type posed struct {
 	addr     string
 	lease    *backend.Lease
-	question *backend.Question
+	since    int64             // when it was sent, by backend.Now
+	question *backend.Question // nil if there is a flow
+	flow     *backend.Flow
 }
 
 // send asks without waiting for the reply.
 func (e *Errand) send(q leg) posed {
 	l := e.d.member(q.addr).node.Lease(q.profile)
 	l.Keep(e.budget)
-	return posed{q.addr, l, l.Send(backend.Task{Wire: q.wire, Asking: q.asking})}
+	p := posed{addr: q.addr, lease: l, since: backend.Now()}
+	if q.flows {
+		p.flow = l.Flow(backend.Task{Wire: q.wire})
+	} else {
+		p.question = l.Send(backend.Task{Wire: q.wire, Asking: q.asking})
+	}
+	return p
 }
 
 // await waits for the reply to a question. The error is a *backend.LostError.
 func (e *Errand) await(ctx context.Context, q posed) (NodeReply, error) {
+	if q.flow != nil {
+		return e.awaitFlow(ctx, q)
+	}
 	defer q.lease.Release()
 	return e.hear(ctx, q)
 }
@@ -145,21 +164,34 @@ func (e *Errand) over(ctx context.Context, l *backend.Lease, t backend.Task) (No
 	if err := ctx.Err(); err != nil {
 		return NodeReply{}, &backend.LostError{Addr: addr, Err: err}
 	}
-	return e.hear(ctx, posed{addr, l, l.Send(t)})
+	return e.hear(ctx, posed{addr: addr, lease: l, since: backend.Now(), question: l.Send(t)})
 }
 
 // hear waits for as long as requests may take.
 func (e *Errand) hear(ctx context.Context, q posed) (NodeReply, error) {
-	if limit := e.d.pool.RequestTimeout(); limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, backend.ErrTimeout)
-		defer cancel()
+	reply := NodeReply{Addr: q.addr}
+	err := e.inTime(ctx, q.addr, q.since, func(ctx context.Context) (err error) {
+		reply.Bytes, reply.chunk, err = q.question.Await(ctx)
+		return err
+	})
+	return reply, err
+}
+
+// inTime calls wait, which waits for the node at addr, with a context that ends
+// when a request of the time since, by backend.Now, has taken too long.
+func (e *Errand) inTime(ctx context.Context, addr string, since int64, wait func(ctx context.Context) error) error {
+	limit := e.d.pool.RequestTimeout()
+	if limit <= 0 {
+		return wait(ctx)
 	}
-	reply, chunk, err := q.question.Await(ctx)
+	left := limit - time.Duration(backend.Now()-since)
+	ctx, cancel := context.WithTimeoutCause(ctx, left, backend.ErrTimeout)
+	defer cancel()
+	err := wait(ctx)
 	if err != nil && errors.Is(context.Cause(ctx), backend.ErrTimeout) {
-		err = &backend.LostError{Addr: q.addr, Sent: true, Err: backend.ErrTimeout}
+		err = &backend.LostError{Addr: addr, Sent: true, Err: backend.ErrTimeout}
 	}
-	return NodeReply{Addr: q.addr, Bytes: reply, chunk: chunk}, err
+	return err
 }
 
 // explain makes the client's error of one of ask's.

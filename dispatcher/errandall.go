@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/resp"
 )
 
@@ -18,22 +19,65 @@ import (
 // retried, makes an error of the whole, which names the node. Other error replies
 // are replies; see Combine.
 func (e *Errand) AskShards(ctx context.Context, args ...[]byte) ([]NodeReply, error) {
-	return e.askAll(ctx, args, false)
+	return e.askAll(ctx, &round{e: e, args: args})
 }
 
 // AskNodes is AskShards for replicas as well, save those that the cluster calls
 // failed. A replica's reply comes behind that of its primary.
 func (e *Errand) AskNodes(ctx context.Context, args ...[]byte) ([]NodeReply, error) {
-	return e.askAll(ctx, args, true)
+	return e.askAll(ctx, &round{e: e, args: args, replicas: true})
 }
 
-func (e *Errand) askAll(ctx context.Context, args [][]byte, replicas bool) ([]NodeReply, error) {
+// AskMerged asks all shards or nodes, as the row says, and merges their replies.
+// Arrays, sets and maps that become one by concatenation flow, so that the
+// reply must go to Pipeline.AnswerFlowing.
+func (e *Errand) AskMerged(ctx context.Context, row *command.Row, proto resp.Proto, args ...[]byte) (Reply, error) {
+	replies, err := e.askAll(ctx, &round{
+		e: e, args: args, replicas: row.Request == command.RequestAllNodes, flows: row.Response == command.ResponseDefault,
+	})
+	if err != nil {
+		e.closeBodies()
+		return Reply{}, err
+	}
+	reply := merge(row, proto, replies)
+	if !reply.flows() {
+		e.closeBodies()
+	}
+	return reply, nil
+}
+
+// AskEach asks these nodes at once, each once, whatever becomes of the others.
+// The error is that of the first that gave no reply.
+func (e *Errand) AskEach(ctx context.Context, addrs []string, args ...[]byte) ([]NodeReply, error) {
+	if len(addrs) == 0 {
+		return nil, &failure{text: errNotServed}
+	}
+	q := leg{profile: e.profile, wire: resp.AppendCommandBytes(nil, args)}
+	under, replies := make([]posed, len(addrs)), make([]NodeReply, len(addrs))
+	for i, addr := range addrs {
+		q.addr = addr
+		under[i] = e.send(q)
+	}
+	var first error
+	for i := range under {
+		var err error
+		if replies[i], err = e.await(ctx, under[i]); err != nil && first == nil {
+			first = e.explain(err, repeatable(args))
+		}
+	}
+	if first != nil {
+		return nil, first
+	}
+	return replies, nil
+}
+
+func (e *Errand) askAll(ctx context.Context, r *round) ([]NodeReply, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r := &round{e: e, args: args, wire: resp.AppendCommandBytes(nil, args), cancel: cancel}
+	r.wire, r.cancel = resp.AppendCommandBytes(nil, r.args), cancel
 	for _, sh := range e.Shards() {
 		r.seats = append(r.seats, &seat{shard: sh, addr: sh.Primary})
-		if replicas {
+		if r.replicas {
 			for _, addr := range sh.Replicas {
 				r.seats = append(r.seats, &seat{addr: addr, replica: true})
 			}
@@ -44,7 +88,7 @@ func (e *Errand) askAll(ctx context.Context, args [][]byte, replicas bool) ([]No
 	}
 	r.askOnce(ctx)
 	r.asking.Wait()
-	if !repeatable(args) {
+	if !repeatable(r.args) {
 		for _, s := range r.seats {
 			e.wroteAt(e.d.member(s.addr).node)
 		}
@@ -76,15 +120,19 @@ func (r *round) askOnce(ctx context.Context) {
 	}
 }
 
-func (r *round) leg(s *seat) leg { return leg{addr: s.addr, profile: r.e.profile, wire: r.wire} }
+func (r *round) leg(s *seat) leg {
+	return leg{addr: s.addr, profile: r.e.profile, wire: r.wire, flows: r.flows}
+}
 
 // round is one question to many nodes.
 type round struct {
 	// Set at construction.
-	e      *Errand
-	args   [][]byte
-	wire   []byte
-	cancel context.CancelFunc // called when the answer is an error already
+	e        *Errand
+	args     [][]byte
+	replicas bool // are asked as well
+	flows    bool // the replies flow
+	wire     []byte
+	cancel   context.CancelFunc // called when the answer is an error already
 
 	seats  []*seat
 	asking sync.WaitGroup

@@ -2,7 +2,6 @@ package dispatcher
 
 import (
 	"context"
-	"errors"
 
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/resp"
@@ -21,17 +20,13 @@ func (e *Errand) AskSeries(ctx context.Context, addr string, commands ...[][]byt
 	l := e.d.member(addr).node.Lease(e.profile)
 	defer l.Release()
 	l.Keep(e.budget)
-	if limit := e.d.pool.RequestTimeout(); limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, backend.ErrTimeout)
-		defer cancel()
+	var replies [][]byte
+	err := e.inTime(ctx, addr, backend.Now(), func(ctx context.Context) (err error) {
+		replies, err = l.DoAll(ctx, wires)
+		return err
+	})
+	if err != nil {
+		return nil, e.explain(err, safe)
 	}
-	replies, err := l.DoAll(ctx, wires)
-	if err == nil {
-		return replies, nil
-	}
-	if errors.Is(context.Cause(ctx), backend.ErrTimeout) {
-		err = &backend.LostError{Addr: addr, Sent: true, Err: backend.ErrTimeout}
-	}
-	return nil, e.explain(err, safe)
+	return replies, nil
 }

@@ -64,6 +64,8 @@ type Pipeline struct {
 	owed       bool       // a lane is going to flush
 	late       bool       // the lateLoop is going to flush
 	closed     bool
+	parting    bool // a part of the oldest request's reply was sent, and not all of it
+	withheld   withheld
 	wakeAt     int // Wake when so few requests are left; -1: no one waits
 	routes     *routes
 	scanBefore uint64 // requests before it may have gone by older routes
@@ -201,6 +203,7 @@ func (p *Pipeline) Answer(at Place, reply Reply) {
 		}
 	}
 	p.nextLocked(r)
+	p.releaseLocked()
 	dirty := p.commitLocked()
 	p.mu.Unlock()
 	if dirty {

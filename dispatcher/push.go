@@ -1,13 +1,15 @@
 package dispatcher
 
 import (
+	"bytes"
+
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
 )
 
 // Push sends bytes that answer no request, a copy of them, behind the replies
-// that have left the ring. It may be called from any goroutine, and CLIENT REPLY
-// does not silence it.
+// that have left the ring, and the one that is leaving it in parts. It may be called
+// from any goroutine, and CLIENT REPLY does not silence it.
 func (p *Pipeline) Push(b []byte) {
 	p.Gather(b, false)
 	p.FlushGathered()
@@ -18,23 +20,66 @@ func (p *Pipeline) Push(b []byte) {
 func (p *Pipeline) Gather(b []byte, shared bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
-		return
-	}
-	if shared {
-		p.sink.AppendChunk(b, nil)
-	} else {
-		p.sink.Append(b)
-	}
-	p.dirty = true
+	p.gatherPushLocked(b, shared)
 }
 
-// FlushGathered sends what was gathered.
+func (p *Pipeline) gatherPushLocked(b []byte, shared bool) {
+	switch {
+	case p.closed:
+	case p.parting:
+		p.withheld.add(b, shared)
+	case shared:
+		p.sink.AppendChunk(b, nil)
+		p.dirty = true
+	default:
+		p.sink.Append(b)
+		p.dirty = true
+	}
+}
+
+// withheld is what waits for the end of a reply that is sent in parts: it must not
+// come in the middle of it.
+type withheld struct {
+	pushes []push
+	bytes  int
+}
+
+type push struct {
+	b      []byte
+	shared bool
+}
+
+func (w *withheld) add(b []byte, shared bool) {
+	if !shared {
+		b = bytes.Clone(b)
+	}
+	w.pushes = append(w.pushes, push{b, shared})
+	w.bytes += len(b)
+}
+
+// releaseLocked ends a reply that was sent in parts.
+func (p *Pipeline) releaseLocked() {
+	p.parting = false
+	for _, push := range p.withheld.pushes {
+		p.gatherPushLocked(push.b, push.shared)
+	}
+	p.withheld = withheld{}
+}
+
+// Withheld returns how many bytes of pushes wait for the end of a reply.
+func (p *Pipeline) Withheld() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.withheld.bytes
+}
+
+// FlushGathered sends what was gathered, unless it is withheld.
 func (p *Pipeline) FlushGathered() {
 	p.mu.Lock()
 	dirty := p.commitLocked()
+	due := dirty || p.withheld.bytes > 0 // whose amount is looked at
 	p.mu.Unlock()
-	if dirty {
+	if due {
 		p.sink.Flush()
 	}
 }
@@ -55,9 +100,6 @@ func (p *Pipeline) Announce(row *command.Row, b []byte) {
 func (p *Pipeline) Hear(b []byte) backend.Flusher {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
-		return nil
-	}
-	p.gatherLocked(b, nil)
+	p.gatherPushLocked(b, false)
 	return p.flusherLocked()
 }

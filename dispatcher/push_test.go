@@ -21,6 +21,12 @@ func TestPush(t *testing.T) {
 	place := s.pipe.Reserve(row)
 	s.pipe.Push([]byte(push))
 	s.pipe.Answer(place, Whole([]byte("+reply\r\n")))
+	place = s.pipe.Reserve(row)
+	s.pipe.part(place, []byte("*1\r\n"), nil, true)
+	s.pipe.sendParts()
+	s.pipe.Push([]byte(push))
+	s.pipe.part(place, []byte(":1\r\n"), nil, false)
+	s.pipe.Answer(place, Reply{})
 	s.pipe.SetSilent(true)
 	s.pipe.Local(nil, []byte("+unheard\r\n"))
 	s.pipe.Push([]byte(push))
@@ -28,7 +34,7 @@ func TestPush(t *testing.T) {
 	s.pipe.Push([]byte(push))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if got, want := string(s.arrived), push+"+reply\r\n"+push; got != want || strings.Contains(string(s.gathered), "news") {
+	if got, want := string(s.arrived), push+"+reply\r\n*1\r\n:1\r\n"+push+push; got != want || strings.Contains(string(s.gathered), "news") {
 		t.Errorf("the client got %q, want %q", got, want)
 	}
 }

@@ -121,6 +121,9 @@ func (r *request) answeredBy(lane *backend.TaskRunner) (by bool) {
 }
 
 func (p *Pipeline) tellLocked(push []byte, behind uint64) backend.Flusher {
+	if p.parting { // not in the middle of a reply
+		behind = max(behind, p.head+1)
+	}
 	switch {
 	case p.closed:
 		return nil
@@ -128,7 +131,7 @@ func (p *Pipeline) tellLocked(push []byte, behind uint64) backend.Flusher {
 		p.own.lateLocked(push, behind)
 		return nil // whoever empties the ring flushes
 	}
-	p.gatherLocked(push, nil)
+	p.gatherPushLocked(push, false)
 	return p.flusherLocked()
 }
 

@@ -20,7 +20,7 @@ func (s *session) alone(row *command.Row, f func(ctx context.Context, e *dispatc
 	})
 }
 
-// aloneAtLength is alone for replies that may be long.
+// aloneAtLength is alone for replies that may flow.
 func (s *session) aloneAtLength(row *command.Row, f func(ctx context.Context, e *dispatcher.Errand) dispatcher.Reply) verdict {
 	if s.pipe.Busy() {
 		return retry

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/golang/glog"
+
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
@@ -52,19 +54,40 @@ func (a *aside) run() {
 	ctx, cancel := context.WithCancel(s.srv.ctx)
 	stop := s.srv.hangups.watch(s, cancel)
 	reply := a.work(ctx)
-	stop()
-	cancel()
 	if total := backend.Now() - a.begun; a.args != nil && total >= s.srv.d.Pool().Slow() && s.srv.slow.admit() {
 		s.srv.slow.add(slowRequest{
 			at: time.Now(), total: time.Duration(total), args: a.args, addr: s.outline().addr, name: s.badgeNow().name,
 		})
 	}
 	a.answered.Store(true)
-	s.pipe.Answer(a.place, reply)
+	s.pipe.AnswerFlowing(ctx, a.place, reply, a.room, a.broken)
+	stop()
+	cancel()
 	if a.read != nil {
 		a.read()
 	}
 	s.conn.Resume()
+}
+
+// broken closes a client that has got a part of a reply of which the rest is lost.
+func (a *aside) broken(err error) {
+	if s := a.s; s.conn.Abort() {
+		glog.Warningf("client %d %s closed: its reply broke off: %v", s.id, s.conn.NetConn().RemoteAddr(), err)
+	}
+}
+
+// room waits until the client has taken most of what was sent to it.
+func (a *aside) room(ctx context.Context) error {
+	drained := a.s.conn.Drained(maxBacklog)
+	if drained == nil {
+		return nil
+	}
+	select {
+	case <-drained:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // settle is called by readLoop; false if the command is not answered yet.
@@ -84,7 +107,8 @@ func (a *aside) settle() bool {
 const hangupInterval = 25 * time.Millisecond
 
 // hangupGrace is for how long a client that has shut down its side may wait for
-// a reply. It serves those that send their commands and then only read.
+// a reply, or for more of it. It serves those that send their commands and then
+// only read.
 const hangupGrace = time.Second
 
 // hangupWatch ends what is done for clients that are gone. The zero value is
@@ -101,7 +125,10 @@ type hangupWatch struct {
 type watched struct {
 	s      *session
 	cancel context.CancelFunc
-	goneAt int64 // when the hang-up was noticed, by backend.Now; 0: not yet. Owned by watchLoop
+
+	// Owned by watchLoop.
+	goneAt  int64 // when it was noticed that the client has hung up, or takes bytes all the same, by backend.Now; 0: not yet
+	written int64 // bytes that it had taken then
 }
 
 // watch calls cancel when s's client has hung up, until stop is called. Most
@@ -158,8 +185,8 @@ func (h *hangupWatch) look() bool {
 		case w.s.ended.Load():
 			w.cancel()
 		case !w.s.conn.HungUp():
-		case w.goneAt == 0:
-			w.goneAt = now
+		case w.goneAt == 0, w.s.conn.Written() != w.written:
+			w.goneAt, w.written = now, w.s.conn.Written()
 		case now-w.goneAt > int64(hangupGrace):
 			w.cancel()
 		}

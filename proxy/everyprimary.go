@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"strings"
-	"sync"
 
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
@@ -22,7 +21,7 @@ func (s *session) everyPrimary(row *command.Row, cmd *resp.Command) verdict {
 	args, proto := cloneArgs(cmd.Args), s.proto()
 	return s.alone(row, func(ctx context.Context, e *dispatcher.Errand) []byte {
 		e.Limit(s.srv.mergedLimit())
-		replies, err := askEach(ctx, e, addresses(e.Shards(), onReplicasToo(row)), args)
+		replies, err := e.AskEach(ctx, addresses(e.Shards(), onReplicasToo(row)), args...)
 		switch {
 		case err != nil:
 			return errorReply(err)
@@ -52,29 +51,6 @@ func addresses(shards []dispatcher.Shard, replicas bool) []string {
 		}
 	}
 	return addrs
-}
-
-// askEach asks the nodes at once and waits for all of them. The error is that of
-// the first that gave no reply.
-func askEach(ctx context.Context, e *dispatcher.Errand, addrs []string, args [][]byte) ([]dispatcher.NodeReply, error) {
-	if len(addrs) == 0 {
-		return nil, errNoNode
-	}
-	replies, errs := make([]dispatcher.NodeReply, len(addrs)), make([]error, len(addrs))
-	var asking sync.WaitGroup
-	for i, addr := range addrs {
-		asking.Go(func() {
-			replies[i].Addr = addr
-			replies[i].Bytes, errs[i] = e.Ask(ctx, addr, args...)
-		})
-	}
-	asking.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
-		}
-	}
-	return replies, nil
 }
 
 // mergeDigests makes one digest of those of DEBUG DIGEST: another whenever one

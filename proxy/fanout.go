@@ -37,15 +37,10 @@ func (s *session) fanOut(row *command.Row, cmd *resp.Command) verdict {
 	args, proto := cloneArgs(cmd.Args), s.proto()
 	return s.aloneAtLength(row, func(ctx context.Context, e *dispatcher.Errand) dispatcher.Reply {
 		e.Limit(s.srv.mergedLimit())
-		ask := e.AskShards
-		if row.Request == command.RequestAllNodes {
-			ask = e.AskNodes
-		}
-		replies, err := ask(ctx, args...)
+		reply, err := e.AskMerged(ctx, row, proto, args...)
 		if err != nil {
 			return dispatcher.Whole(errorReply(err))
 		}
-		reply := dispatcher.Merge(row, proto, replies)
 		if then := afterFanOut[row.Name]; then != nil {
 			reply = then(s.srv.d, args, reply)
 		}

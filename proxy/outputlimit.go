@@ -68,6 +68,7 @@ func (l *outputLimits) set(value string) (fault string) {
 // checkOutput closes a client that leaves too much unread: left bytes at the
 // moment.
 func (s *session) checkOutput(left int64) {
+	left += int64(s.pipe.Withheld())
 	output := &s.srv.settings.Load().output
 	limit := output.normal
 	if s.hears.Load() {

@@ -29,7 +29,7 @@ type Config struct {
 	// MaxBulkBytes is the longest argument of a command. Zero means 512 MiB.
 	MaxBulkBytes int
 	// MaxMergedBytes is how many bytes the replies of all nodes to one command
-	// may have together. Zero means 512 MiB.
+	// may have together where they are kept to become one. Zero means 512 MiB.
 	MaxMergedBytes int64
 	// MaxOutputBytes is how much a client may leave unread before it is
 	// closed. Zero means any amount.

@@ -83,6 +83,13 @@ func FuzzReplyScanner(f *testing.F) {
 		if !slices.Equal(whole, parts) || !sameError(err, err2) || err == nil && rest != rest2 {
 			t.Fatalf("whole: %q, rest %d, %v\nin chunks: %q, rest %d, %v", whole, rest, err, parts, rest2, err2)
 		}
+		first := 0
+		if len(whole) > 0 {
+			first = len(whole[0])
+		}
+		if n, partErr := scanParts(t, stream, step); n != first && partErr == nil || first > 0 && partErr != nil {
+			t.Fatalf("by parts: %d, %v; the first reply is %d bytes long", n, partErr, first)
+		}
 		for _, reply := range whole {
 			if n, err := ReplyLen([]byte(reply)); n != len(reply) || err != nil {
 				t.Fatalf("ReplyLen(%q) = %d, %v", reply, n, err)

@@ -58,6 +58,18 @@ func (s *ReplyScanner) Next(buf []byte) (n int, err error) {
 // header has arrived, else one byte more.
 func (s *ReplyScanner) Need() int { return max(s.need, 1) }
 
+// NextParts is Next for a reply that is not kept whole: the first n bytes of buf
+// are parts of it, and whole says that it ends with them. The next call must get
+// the bytes behind them. A part, a bulk string for instance, is never cut.
+func (s *ReplyScanner) NextParts(buf []byte) (n int, whole bool, err error) {
+	if n, err = s.scan(buf); n > 0 || err != nil {
+		return n, true, err
+	}
+	n = s.pos
+	s.pos, s.need, s.clear = 0, s.need-n, max(s.clear-n, 0)
+	return n, false, nil
+}
+
 // Reset forgets an incomplete reply, so that the next Next may get other bytes.
 func (s *ReplyScanner) Reset() { *s = ReplyScanner{} }
 

@@ -76,6 +76,40 @@ func TestReplyScanner(t *testing.T) {
 	}
 }
 
+// scanParts is scanStream for one reply that is consumed part by part.
+func scanParts(t testing.TB, stream []byte, step int) (n int, err error) {
+	t.Helper()
+	var s ReplyScanner
+	arrived, consumed := 0, 0
+	for {
+		buf := bytes.Clone(stream[consumed:arrived])
+		n, whole, err := s.NextParts(buf)
+		if n < 0 || n > len(buf) || err != nil && n != 0 {
+			t.Fatalf("NextParts of %d bytes = %d, %v", len(buf), n, err)
+		}
+		consumed += n
+		switch {
+		case err != nil || whole:
+			return consumed, err
+		case s.Need() <= len(buf)-n:
+			t.Fatalf("Need = %d with %d bytes left", s.Need(), len(buf)-n)
+		case arrived == len(stream):
+			return 0, nil
+		}
+		arrived = min(arrived+max(step, 1), len(stream))
+	}
+}
+
+func TestNextParts(t *testing.T) {
+	for _, reply := range wholeReplies {
+		for _, step := range []int{1 + len(reply)/4000, len(reply) + 5} {
+			if n, err := scanParts(t, []byte(reply+"$1\r\n"), step); n != len(reply) || err != nil {
+				t.Errorf("%.60q by %d bytes: got %d, %v; want %d", reply, step, n, err, len(reply))
+			}
+		}
+	}
+}
+
 func TestReplyScannerPipeline(t *testing.T) {
 	stream := []byte(strings.Join(wholeReplies[:12], "") + strings.Join(wholeReplies[16:36], ""))
 	want := slices.Concat(wholeReplies[:12], wholeReplies[16:36])

@@ -113,7 +113,7 @@ func (o *options) defineClients(fs *flag.FlagSet) {
 	define(fs, &o.ProtoMaxBulkLen, "proto-max-bulk-len", "512mb", size(1<<20),
 		"largest argument of a command in `bytes`, at least 1mb; sizes are plain numbers or end in kb, mb or gb")
 	define(fs, &o.MaxMergedBytes, "max-merged-bytes", "512mb", size(1<<20),
-		"`bytes` that the replies of all nodes to one command (KEYS) may have together, at least 1mb; past it the answer is an error")
+		"`bytes` that the replies of all nodes to one command may have together where they must be kept to become one, at least 1mb; past it the answer is an error")
 	define(fs, &o.ClientTimeout, "client-timeout", "0s", atLeast(0),
 		"`time` after which a client that asks nothing is closed, checked twice a second; 0: never")
 	define(fs, &o.SlowerThan, "slowlog-log-slower-than", "10ms", parseSlowerThan,

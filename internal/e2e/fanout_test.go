@@ -142,46 +142,57 @@ func TestFanOutKeepsTheOrder(t *testing.T) {
 	}
 }
 
-// TestKeysAreBounded: past -max-merged-bytes the answer is an error, and the session goes on.
-func TestKeysAreBounded(t *testing.T) {
+// TestMergedIsBounded: of what cannot be streamed, as KEYS is, what is longer than -max-merged-bytes is an error, and the
+// session goes on.
+func TestMergedIsBounded(t *testing.T) {
 	cfg := proxytest.Config{}
 	cfg.Proxy.MaxMergedBytes = 10_100
 	p := start(t, cluster.Get(t), cfg)
 	d := proxytest.Connect(t, p.Addr)
 	d.Do("FLUSHALL")
+	defer d.Do("FLUSHALL")
 	args := []string{"MSET"}
 	for i := range 400 {
-		args = append(args, fmt.Sprintf("key:%014d", i), "")
+		args = append(args, fmt.Sprintf("{foo}key:%09d", i), "")
 	}
 	d.Do(args...) // 400 keys of 18 bytes, 25 each on the wire
-	if got := d.Do("KEYS", "*"); len(got.Elems) != 400 {
+	ask := []string{"CLUSTER", "GETKEYSINSLOT", "12182", "1000"}
+	if got := d.Do(ask...); len(got.Elems) != 400 {
 		t.Errorf("below the bound: %d keys, %.100q", len(got.Elems), got.Str)
 	}
-	d.Do("SET", strings.Repeat("x", 1000), "")
-	if got := d.Do("KEYS", "*"); got.Kind != '-' || !strings.Contains(got.Str, "-max-merged-bytes") {
+	d.Do("SET", "{foo}"+strings.Repeat("x", 1000), "")
+	if got := d.Do(ask...); got.Kind != '-' || !strings.Contains(got.Str, "-max-merged-bytes") {
 		t.Errorf("above the bound: %d keys, %.100q", len(got.Elems), got.Str)
 	}
-	if got := d.Do("DBSIZE"); got.Int != 401 {
+	for _, pattern := range []string{"*", "{foo}*"} {
+		if got := d.Do("KEYS", pattern); len(got.Elems) != 401 {
+			t.Errorf("KEYS %s: %d keys, %.100q", pattern, len(got.Elems), got.Str)
+		}
+	}
+	d.Do("SET", strings.Repeat("y", 100_000), "") // one element past the bound
+	if got := d.Do("KEYS", "*"); got.Kind != '-' || !strings.Contains(got.Str, "-max-merged-bytes") {
+		t.Errorf("with a key that is too long: %d keys, %.100q", len(got.Elems), got.Str)
+	}
+	if got := d.Do("DBSIZE"); got.Int != 402 {
 		t.Errorf("DBSIZE: %+v", got)
 	}
-	d.Do("FLUSHALL")
 }
 
-// TestKeysPastTheBoundAreNotKept counts what is set aside for a reply that is many times as long as allowed.
-func TestKeysPastTheBoundAreNotKept(t *testing.T) {
+// TestWhatIsPastTheBoundIsNotKept counts what is set aside for a reply that is many times as long as allowed.
+func TestWhatIsPastTheBoundIsNotKept(t *testing.T) {
 	cfg := proxytest.Config{}
 	cfg.Proxy.MaxMergedBytes = 1 << 20
 	p := start(t, cluster.Get(t), cfg)
 	d := proxytest.Connect(t, p.Addr)
 	d.Do("FLUSHALL")
 	defer d.Do("FLUSHALL")
-	name := strings.Repeat("x", 100_000)
+	name := "{foo}" + strings.Repeat("x", 100_000)
 	for i := range 320 { // 32 MB
 		d.Do("SET", fmt.Sprintf("%s%d", name, i), "")
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	if got := d.Do("KEYS", "*"); got.Kind != '-' || !strings.Contains(got.Str, "-max-merged-bytes") {
+	if got := d.Do("CLUSTER", "GETKEYSINSLOT", "12182", "1000"); got.Kind != '-' || !strings.Contains(got.Str, "-max-merged-bytes") {
 		t.Errorf("%d keys, %.100q", len(got.Elems), got.Str)
 	}
 	runtime.ReadMemStats(&after)

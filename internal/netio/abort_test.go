@@ -91,12 +91,16 @@ func (h *tape) checkClosed(t *testing.T, tr transport, client net.Conn, chunk te
 	t.Helper()
 	h.out.AppendChunk(chunk.B[:10], chunk.Chunk)
 	h.conn.Queue(&h.out) // nobody flushes it
+	drained := h.conn.Drained(0)
 	closed := make(chan struct{})
 	go closeThen(h.conn, closed)
 	if tr.name == "tls" {
 		_, _ = io.Copy(io.Discard, client) // Close says goodbye and waits for room
 	}
 	receive(t, "Close", closed)
+	if drained != nil { // else the end of the output was quicker
+		receive(t, "what Drained promised", drained)
+	}
 	if n := chunk.refs.Load(); n != 1 {
 		t.Errorf("%d references are left after Close", n-1)
 	}

@@ -18,6 +18,7 @@ type outbox struct {
 	awaited bool          // Resume is owed when nothing is left
 	err     error         // the first write error; output is dropped from then on
 	idle    chan struct{} // made by EndOutput, closed when nobody is writing
+	drained chan struct{} // made by Drained, closed when nothing is left to write
 
 	// Owned by whoever set writing.
 	current Batch
@@ -54,6 +55,30 @@ func (c *Conn) Backlogged(limit int) bool {
 	return true
 }
 
+// Drained returns nil unless more than limit bytes are queued and not yet taken
+// by the socket, else a channel that is closed when nothing is left to write or
+// nothing will be written any more. Whoever queued the bytes must have flushed
+// them.
+func (c *Conn) Drained(limit int) <-chan struct{} {
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	if c.gather.size+c.unsent <= limit {
+		return nil
+	}
+	if c.drained == nil {
+		c.drained = make(chan struct{})
+	}
+	return c.drained
+}
+
+// drainLocked ends the wait of those who asked Drained.
+func (c *Conn) drainLocked() {
+	if c.drained != nil && c.gather.size == 0 {
+		close(c.drained)
+		c.drained = nil
+	}
+}
+
 // Written returns how many bytes the socket has taken since the beginning.
 func (c *Conn) Written() int64 {
 	c.wmu.Lock()
@@ -71,6 +96,7 @@ func (c *Conn) EndOutput() int64 {
 		c.err = net.ErrClosed
 	}
 	c.gather.Drop()
+	c.drainLocked()
 	for c.writing {
 		if c.idle == nil {
 			c.idle = make(chan struct{})
@@ -137,6 +163,7 @@ func (c *Conn) endWriting() {
 	failed := c.err != nil
 	resume := c.awaited && c.gather.size == 0
 	c.awaited = c.awaited && !resume
+	c.drainLocked()
 	c.wmu.Unlock()
 	if failed {
 		c.Abort()

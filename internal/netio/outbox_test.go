@@ -48,6 +48,10 @@ func TestSlowReader(t *testing.T) {
 		if !c.Backlogged(1<<20) || !c.Backlogged(0) {
 			t.Fatal("not backlogged")
 		}
+		drained := c.Drained(1 << 20)
+		if drained == nil || c.Drained(5<<20) != nil {
+			t.Fatal("drained")
+		}
 		if len(c.resume) != 0 {
 			t.Fatal("resumed before the client read anything")
 		}
@@ -63,6 +67,7 @@ func TestSlowReader(t *testing.T) {
 		if !bytes.Equal(got, want) {
 			t.Error("what came differs")
 		}
+		receive(t, "what Drained promised", drained)
 		if !c.Wait() {
 			t.Fatal("Wait says that the Conn was aborted")
 		}
