@@ -180,13 +180,12 @@ func (e *Errand) hear(ctx context.Context, q posed) (NodeReply, error) {
 // inTime calls wait, which waits for the node at addr, with a context that ends
 // when a request of the time since, by backend.Now, has taken too long.
 func (e *Errand) inTime(ctx context.Context, addr string, since int64, wait func(ctx context.Context) error) error {
-	limit := e.d.pool.RequestTimeout()
-	if limit <= 0 {
-		return wait(ctx)
+	if limit := e.d.pool.RequestTimeout(); limit > 0 {
+		left := limit - time.Duration(backend.Now()-since)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, left, backend.ErrTimeout)
+		defer cancel()
 	}
-	left := limit - time.Duration(backend.Now()-since)
-	ctx, cancel := context.WithTimeoutCause(ctx, left, backend.ErrTimeout)
-	defer cancel()
 	err := wait(ctx)
 	if err != nil && errors.Is(context.Cause(ctx), backend.ErrTimeout) {
 		err = &backend.LostError{Addr: addr, Sent: true, Err: backend.ErrTimeout}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"time"
 
+	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/resp"
 )
@@ -44,6 +46,23 @@ func (e *Errand) AskMerged(ctx context.Context, row *command.Row, proto resp.Pro
 		e.closeBodies()
 	}
 	return reply, nil
+}
+
+// AskPresent is AskShards for whoever answers within patience: a shard that does
+// not, or that the cluster calls failed, is missing. It is an error if all are.
+func (e *Errand) AskPresent(ctx context.Context, patience time.Duration, args ...[]byte) (replies []NodeReply, missing []Shard, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, backend.ErrTimeout)
+	defer cancel()
+	r := &round{e: e, args: args, partial: true}
+	if replies, err = e.askAll(ctx, r); err != nil {
+		return nil, nil, err
+	}
+	for _, s := range r.seats {
+		if s.err != nil {
+			missing = append(missing, s.shard)
+		}
+	}
+	return replies, missing, nil
 }
 
 // AskEach asks these nodes at once, each once, whatever becomes of the others.
@@ -131,6 +150,7 @@ type round struct {
 	args     [][]byte
 	replicas bool // are asked as well
 	flows    bool // the replies flow
+	partial  bool // one that gives no reply is left out
 	wire     []byte
 	cancel   context.CancelFunc // called when the answer is an error already
 
@@ -150,7 +170,7 @@ type seat struct {
 	addr    string    // who is asked
 	reply   NodeReply // of nobody: there is no such node any more
 	asked   bool      // reply, or err, is an answer that was not looked at yet
-	err     error
+	err     error     // in the end: why it was left out
 }
 
 func (r *round) askBeside(ctx context.Context, s *seat) {
@@ -166,10 +186,10 @@ func (r *round) ask(ctx context.Context, s *seat) {
 			if present, err := r.seek(s); !present {
 				return
 			} else if err != nil {
-				if budget.again(ctx, bounceDown) {
+				if !r.partial && budget.again(ctx, bounceDown) {
 					continue
 				}
-				r.fail(err)
+				r.fail(s, err)
 				return
 			}
 			s.reply, s.err = r.e.ask(ctx, r.leg(s))
@@ -180,7 +200,7 @@ func (r *round) ask(ctx context.Context, s *seat) {
 			if r.e.lost(ctx, err, r.args) && budget.again(ctx, bounceLost) {
 				continue
 			}
-			r.fail(r.e.explain(err, r.e.safe(r.args)))
+			r.fail(s, r.e.explain(err, r.e.safe(r.args)))
 			return
 		}
 		b := classify(reply.Bytes)
@@ -189,7 +209,7 @@ func (r *round) ask(ctx context.Context, s *seat) {
 			if budget.again(ctx, b) {
 				continue
 			}
-			r.fail(nodeFailure(s.addr, reply.Bytes))
+			r.fail(s, nodeFailure(s.addr, reply.Bytes))
 			return
 		}
 		s.reply = reply
@@ -212,12 +232,15 @@ func (r *round) seek(s *seat) (present bool, err error) {
 	return true, err
 }
 
-// fail ends the round with an error. What the others are doing does not matter
-// any more.
-func (r *round) fail(err error) {
+// fail ends the round with an error, so that what the others are doing does not
+// matter any more; or it leaves the seat out.
+func (r *round) fail(s *seat, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.first == nil {
+	refused := (*backend.HandshakeError)(nil)
+	if r.partial && !errors.As(err, &refused) {
+		s.err = err
+	} else if r.first == nil {
 		r.first = err
 		r.cancel()
 	}
@@ -233,14 +256,18 @@ func (r *round) result() ([]NodeReply, error) {
 	}
 	replies := make([]NodeReply, 0, len(r.seats))
 	asked := make(map[string]bool, len(r.seats))
+	fault := errors.New(errNotServed)
 	for _, s := range r.seats {
+		if s.err != nil {
+			fault = s.err
+		}
 		if addr := s.reply.Addr; addr != "" && !asked[addr] {
 			asked[addr] = true
 			replies = append(replies, s.reply)
 		}
 	}
 	if len(replies) == 0 {
-		return nil, errors.New(errNotServed)
+		return nil, fault
 	}
 	return replies, nil
 }

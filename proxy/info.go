@@ -53,10 +53,15 @@ func (s *session) info(row *command.Row, cmd *resp.Command) verdict {
 	})
 }
 
-// askInfo asks all primaries and merges what they say. fault is the reply if
-// that cannot be done.
+// infoPatience is how long INFO waits for a node. Whoever watches a server by INFO
+// is to be told while a node is failing over, and not after it.
+const infoPatience = time.Second
+
+// askInfo asks all primaries and merges what they say; a section of its own names
+// those that say nothing. fault is the reply if none does, or if what they say cannot be
+// merged.
 func (s *Server) askInfo(ctx context.Context, e *dispatcher.Errand, args [][]byte) (text infoText, fault []byte) {
-	replies, err := e.AskShards(ctx, args...)
+	replies, missing, err := e.AskPresent(ctx, infoPatience, args...)
 	if err != nil {
 		return nil, errorReply(err)
 	}
@@ -71,7 +76,20 @@ func (s *Server) askInfo(ctx context.Context, e *dispatcher.Errand, args [][]byt
 	text = mergeInfo(nodes)
 	text.setOwn(s)
 	text.derive()
+	if len(missing) > 0 {
+		text = append(text, infoSection{"Missing", missingFields(missing)})
+	}
 	return text, nil
+}
+
+// missingFields name the shards that the figures of an INFO are without.
+func missingFields(missing []dispatcher.Shard) []infoField {
+	addrs, slots := make([]string, len(missing)), 0
+	for i, sh := range missing {
+		addrs[i] = cmp.Or(sh.Primary, "?")
+		slots += sh.Slots
+	}
+	return fieldsOf("missing_nodes", strings.Join(addrs, ","), "missing_slots", slots)
 }
 
 // infoProxy is about the process.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"redis-cluster-proxy/internal/proxytest"
+	"redis-cluster-proxy/internal/redistest"
 	"redis-cluster-proxy/resp"
 )
 
@@ -214,5 +215,39 @@ func TestInfoOfTheProxyAndItsNodes(t *testing.T) {
 	}
 	if sections, _, _ := infoFields(t, d.Do("INFO", "nodes")); !slices.Equal(sections, []string{"Nodes"}) {
 		t.Errorf("INFO nodes has the sections %q", sections)
+	}
+}
+
+// TestInfoWithoutANode: INFO is answered while a node is silent, is gone, or is called failed, and says what it lacks.
+func TestInfoWithoutANode(t *testing.T) {
+	for name, trouble := range map[string]func(n *redistest.FakeNode){
+		"silent": (*redistest.FakeNode).HoldReplies,
+		"gone":   (*redistest.FakeNode).Kill,
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, p := startBeforeFake(t, proxytest.Config{})
+			d := proxytest.Connect(t, p.Addr)
+			bad := c.Primaries()[1]
+			for _, n := range c.Primaries() {
+				n.Put(fmt.Sprintf("key-of-%s", n.Addr), "")
+			}
+			_, _, whole := infoFields(t, d.Do("INFO"))
+			trouble(bad)
+			defer bad.ReleaseReplies()
+			sections, _, values := infoFields(t, d.Do("INFO", "keyspace"))
+			if sections[len(sections)-1] != "Missing" || values["missing_nodes"] != bad.Addr || values["missing_slots"] != "5461" {
+				t.Errorf("%q, missing %q, %s slots", sections, values["missing_nodes"], values["missing_slots"])
+			}
+			if !strings.HasPrefix(whole["db0"], "keys=3,") || !strings.HasPrefix(values["db0"], "keys=2,") || whole["missing_nodes"] != "" {
+				t.Errorf("db0: %s with all, %s without one", whole["db0"], values["db0"])
+			}
+			for _, n := range c.Primaries() {
+				trouble(n)
+				defer n.ReleaseReplies()
+			}
+			if got := d.Do("INFO"); got.Kind != '-' || !strings.HasPrefix(got.Str, "ERR no reply from ") && !strings.HasPrefix(got.Str, "CLUSTERDOWN ") {
+				t.Errorf("without any node: %.200q", got.Str)
+			}
+		})
 	}
 }

@@ -58,7 +58,7 @@ var localNotes = map[string]string{
 	"keys":                    "all primaries are asked, or one if the pattern names a hash tag",
 	"scan":                    "the slots are walked over in their order, each at its primary; see scan.md",
 	"randomkey":               "all primaries are asked how many keys they have, and one of them for a key",
-	"info":                    "all primaries are asked, and their figures become one",
+	"info":                    "all primaries are asked, and the figures of those that answer become one",
 	"config|get":              "a primary is asked for what is not the proxy's own",
 	"config|set":              "all nodes are told what is not the proxy's own",
 	"config|resetstat":        "all nodes are told as well",
