@@ -17,7 +17,7 @@ type nodeValue struct {
 	resp.Value
 }
 
-// gathered makes one reply of those of all primaries. None of them is an error,
+// gathered makes one reply of those of several nodes. None of them is an error,
 // and there is at least one.
 type gathered func(values []nodeValue, proto resp.Proto) []byte
 
@@ -40,13 +40,22 @@ var gatheredCommands = map[string]gathered{
 // gather asks all primaries and answers with what the command's function makes
 // of their replies.
 func (s *session) gather(row *command.Row, cmd *resp.Command) verdict {
+	return s.gatherFrom(row, cmd, false, gatheredCommands[row.Name])
+}
+
+// gatherFrom is gather for another function, and with replicas asked as well.
+func (s *session) gatherFrom(row *command.Row, cmd *resp.Command, replicas bool, merge gathered) verdict {
 	if s.pipe.Busy() {
 		return retry
 	}
 	args, proto := cloneArgs(cmd.Args), s.proto()
 	return s.alone(row, func(ctx context.Context, e *dispatcher.Errand) []byte {
 		e.Limit(s.srv.mergedLimit())
-		replies, err := e.AskShards(ctx, args...)
+		ask := e.AskShards
+		if replicas {
+			ask = e.AskNodes
+		}
+		replies, err := ask(ctx, args...)
 		if err != nil {
 			return errorReply(err)
 		}
@@ -61,7 +70,7 @@ func (s *session) gather(row *command.Row, cmd *resp.Command) verdict {
 			}
 			values[i] = nodeValue{r.Addr, v}
 		}
-		return gatheredCommands[row.Name](values, proto)
+		return merge(values, proto)
 	})
 }
 

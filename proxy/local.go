@@ -33,6 +33,7 @@ func init() { // a literal would be an initialization cycle
 
 		"monitor": (*session).monitor,
 
+		"acl|log":   (*session).aclLog,
 		"keys":      (*session).keys,
 		"scan":      (*session).scan,
 		"randomkey": (*session).randomKey,

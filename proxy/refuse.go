@@ -17,7 +17,7 @@ func onHotPath(row *command.Row) bool { return row.KeyArg != 0 && row.Flags&plai
 // forwardable are commands without keys that any one node answers right.
 var forwardable = map[string]bool{
 	"command": true, "lolwut": true,
-	"module|list": true, "acl|cat": true, "acl|dryrun": true, "acl|genpass": true, "acl|getuser": true, "acl|list": true, "acl|log": true,
+	"module|list": true, "acl|cat": true, "acl|dryrun": true, "acl|genpass": true, "acl|getuser": true, "acl|list": true,
 	"acl|users": true, "acl|whoami": true,
 	"function|dump": true, "function|list": true,
 	"publish": true, "spublish": true,

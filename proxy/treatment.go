@@ -62,6 +62,7 @@ var localNotes = map[string]string{
 	"config|get":              "a primary is asked for what is not the proxy's own",
 	"config|set":              "all nodes are told what is not the proxy's own",
 	"config|resetstat":        "all nodes are told as well",
+	"acl|log":                 "all nodes are asked, and their entries joined; RESET tells all",
 	"role":                    "all primaries are asked",
 	"lastsave":                "all primaries are asked; the least counts",
 	"memory|stats":            "all primaries are asked; the figures are added up",
