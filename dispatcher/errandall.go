@@ -78,9 +78,9 @@ func (e *Errand) AskEach(ctx context.Context, addrs []string, args ...[]byte) ([
 		under[i] = e.send(q)
 	}
 	var first error
-	for i := range under {
+	for i := len(under) - 1; i >= 0; i-- { // see askOnce
 		var err error
-		if replies[i], err = e.await(ctx, under[i]); err != nil && first == nil {
+		if replies[i], err = e.await(ctx, under[i]); err != nil {
 			first = e.explain(err, repeatable(args))
 		}
 	}
@@ -117,7 +117,8 @@ func (e *Errand) askAll(ctx context.Context, r *round) ([]NodeReply, error) {
 
 // askOnce asks all seats at once, without a goroutine for each, which would take
 // longer to wake up than a node to reply. Those that have to be asked again get
-// one.
+// one. The node that was asked last is waited for first: when it has replied the
+// others mostly have, and to wait for them wakes nobody up.
 func (r *round) askOnce(ctx context.Context) {
 	under := make([]posed, len(r.seats))
 	for i, s := range r.seats {
@@ -125,7 +126,8 @@ func (r *round) askOnce(ctx context.Context) {
 			under[i] = r.e.send(r.leg(s))
 		}
 	}
-	for i, s := range r.seats {
+	for i := len(r.seats) - 1; i >= 0; i-- {
+		s := r.seats[i]
 		if under[i].lease != nil {
 			reply, err := r.e.await(ctx, under[i])
 			if err == nil && classify(reply.Bytes) == bounceNone {

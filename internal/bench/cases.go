@@ -46,7 +46,9 @@ func allCases() []benchCase {
 	}
 	return append(cases,
 		benchCase{name: "MGET 10 c=50 P=1", command: mget, clients: 50, pipeline: 1, size: few, keys: many},
-		benchCase{name: "MSET 10 c=50 P=1", command: mset, clients: 50, pipeline: 1, size: few, keys: many})
+		benchCase{name: "MSET 10 c=50 P=1", command: mset, clients: 50, pipeline: 1, size: few, keys: many},
+		// Beside a node, what it costs to ask all of them.
+		benchCase{name: "DBSIZE c=1 P=1", command: []string{"DBSIZE"}, clients: 1, pipeline: 1, size: few, keys: many})
 }
 
 // chooseCases returns the cases that one of the comma-separated words is part of, all if there is none; "=word" is the
