@@ -19,6 +19,9 @@ type benchCase struct {
 	size     int // bytes of a value
 	keys     int // size of the key space
 	idle     bool
+
+	subscribers int // of a channel in which is published; 0: redis-benchmark makes the load
+	rate        int // messages published per second; 0: as many as there can be
 }
 
 // allCases are those that the targets in the design speak of. The idle one is first: it wants processes that have not
@@ -43,6 +46,14 @@ func allCases() []benchCase {
 	mget, mset := []string{"MGET"}, []string{"MSET"}
 	for range 10 {
 		mget, mset = append(mget, key), append(mset, key, "xxx")
+	}
+	for _, load := range []struct{ pipeline, rate int }{{1, 0}, {16, 0}, {1, 1000}, {1, 100}} {
+		c := benchCase{subscribers: 1000, pipeline: load.pipeline, rate: load.rate}
+		c.name = fmt.Sprintf("PUBLISH to %d P=%d", c.subscribers, c.pipeline)
+		if c.rate > 0 {
+			c.name += fmt.Sprintf(" %d/s", c.rate)
+		}
+		cases = append(cases, c)
 	}
 	return append(cases,
 		benchCase{name: "MGET 10 c=50 P=1", command: mget, clients: 50, pipeline: 1, size: few, keys: many},

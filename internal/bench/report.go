@@ -45,21 +45,30 @@ var idleColumns = []column{
 	{"KiB/idle client", func(s sample) float64 { return s.perIdle / 1024 }, decimals(2)},
 }
 
-// writeReport prints a Markdown table of the load cases and one of the idle case: medians, ranges in brackets, and the
+var fanOutColumns = []column{
+	{"CPU µs/message", func(s sample) float64 { return s.perMessage / float64(time.Microsecond) }, decimals(3)},
+	{"messages/s", func(s sample) float64 { return s.perSecond }, decimals(0)},
+	{"published", func(s sample) float64 { return float64(s.requests) }, decimals(0)},
+}
+
+// writeReport prints Markdown tables of the load cases, the cases PUBLISH and the idle case: medians, ranges in brackets, and the
 // ratios to the baseline.
 func writeReport(out io.Writer, baseline string, targets []target, results [][]result) error {
-	var load, idle [][]result
+	var load, fanOut, idle [][]result
 	for _, r := range results {
-		if r[0].benchCase.idle {
+		switch {
+		case r[0].benchCase.idle:
 			idle = append(idle, r)
-		} else {
+		case r[0].benchCase.subscribers > 0:
+			fanOut = append(fanOut, r)
+		default:
 			load = append(load, r)
 		}
 	}
 	for _, part := range []struct {
 		columns []column
 		results [][]result
-	}{{loadColumns, load}, {idleColumns, idle}} {
+	}{{loadColumns, load}, {fanOutColumns, fanOut}, {idleColumns, idle}} {
 		if len(part.results) == 0 {
 			continue
 		}

@@ -9,10 +9,11 @@ import (
 
 // sample is one turn of one target at one case.
 type sample struct {
-	cpu      time.Duration // per request
-	figures                // of redis-benchmark
-	perIdle  float64       // bytes per client, of the case idle only
-	requests int
+	cpu        time.Duration // per request
+	figures                  // of redis-benchmark
+	perIdle    float64       // bytes per client, of the case idle only
+	perMessage float64       // CPU time per message that a subscriber got, ns, of the cases PUBLISH only
+	requests   int
 }
 
 // result is all turns of one target at one case.
@@ -98,7 +99,7 @@ func (r *runner) runCase(ctx context.Context, c benchCase) ([]result, error) {
 
 // prepare warms the target up, leaves values to read, and returns how many requests fill a turn.
 func (r *runner) prepare(ctx context.Context, t target, c benchCase) (int, error) {
-	if c.idle {
+	if c.idle || c.subscribers > 0 {
 		return 0, nil
 	}
 	if c.reads() {
@@ -133,6 +134,9 @@ func (r *runner) turn(ctx context.Context, t target, c benchCase, requests int) 
 	if c.idle {
 		perIdle, err := idleMemory(ctx, t, pids, r.opts.idleClients)
 		return sample{perIdle: perIdle}, err
+	}
+	if c.subscribers > 0 {
+		return fanOut(ctx, t, pids, c, r.opts.duration)
 	}
 	before, err := cpuTime(pids)
 	if err != nil {
