@@ -110,6 +110,9 @@ func (s *Stream) Close() {
 func (s *Stream) serveLoop() {
 	nc, _, err := s.node.dial(s.ctx, s.profile.handshake())
 	if err != nil {
+		if !s.isClosed() {
+			s.node.noteLoss(err)
+		}
 		s.over(err)
 		return
 	}
@@ -134,12 +137,10 @@ func (s *Stream) finish(err error) {
 	s.conn.Close()
 	s.in.Release()
 	s.mu.Lock()
-	closed := s.closed
-	s.closed = true
 	s.out.Drop()
 	s.mu.Unlock()
-	if !closed && s.node.pool.ctx.Err() == nil {
-		s.node.losses.Add(1)
+	if !s.isClosed() {
+		s.node.losses.Add(1) // but the node may be well: it closes a connection whose user changes, too
 	}
 	s.over(err)
 }
@@ -147,15 +148,19 @@ func (s *Stream) finish(err error) {
 // over is the end of serveLoop and of all that came of it.
 func (s *Stream) over(err error) {
 	defer s.node.pool.running.Done()
-	s.mu.Lock()
-	if s.closed && s.ctx.Err() != nil {
+	if s.isClosed() {
 		err = ErrClosed
 	}
-	s.mu.Unlock()
-	s.cancel()
-	s.node.noteLoss(err)
+	s.Close()
 	s.node.streams.remove(s)
 	s.holder.Ended(err)
+}
+
+// isClosed reports whether it is the proxy that ended the connection.
+func (s *Stream) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed || s.node.pool.ctx.Err() != nil
 }
 
 // ReadBuffer implements netio.Handler.

@@ -75,6 +75,7 @@ func (s *Server) askInfo(ctx context.Context, e *dispatcher.Errand, args [][]byt
 	}
 	text = mergeInfo(nodes)
 	text.setOwn(s)
+	text.setSubscriptions(s.hub)
 	text.derive()
 	if len(missing) > 0 {
 		text = append(text, infoSection{"Missing", missingFields(missing)})

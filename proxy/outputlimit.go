@@ -71,7 +71,8 @@ func (s *session) checkOutput(left int64) {
 	left += int64(s.pipe.Withheld())
 	output := &s.srv.settings.Load().output
 	limit := output.normal
-	if s.hears.Load() {
+	subscriber := s.hears.Load()
+	if subscriber {
 		limit = output.pubsub
 	}
 	over := limit.hard > 0 && left > limit.hard
@@ -84,6 +85,9 @@ func (s *session) checkOutput(left int64) {
 	}
 	if over && s.conn.Abort() {
 		s.srv.aborted.Add(1)
+		if subscriber {
+			s.srv.abortedSubscribers.Add(1)
+		}
 		glog.Warningf("client %d %s closed: it left %d bytes of replies unread", s.id, s.conn.NetConn().RemoteAddr(), left)
 	}
 }

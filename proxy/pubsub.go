@@ -114,7 +114,7 @@ func (s *session) noteSubscriptions() {
 // unsubscribeAll ends all subscriptions in silence.
 func (s *session) unsubscribeAll() {
 	if s.sub != nil {
-		s.sub.Close()
+		s.sub.Reset()
 		s.noteSubscriptions()
 	}
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"strconv"
 
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
@@ -117,4 +118,23 @@ func joinPatterns(h *pubsub.Hub, _ [][]byte, replies []resp.Value) []byte {
 		sum += r.Int
 	}
 	return resp.AppendInt(nil, max(sum, 0))
+}
+
+// subscriptionFields are the fields of INFO that count subscriptions.
+var subscriptionFields = map[string]pubsub.Kind{
+	"pubsub_channels": pubsub.Channel, "pubsub_patterns": pubsub.Pattern, "pubsubshard_channels": pubsub.Shard,
+}
+
+// setSubscriptions puts the clients' subscriptions in the place of the hub's own.
+func (t infoText) setSubscriptions(h *pubsub.Hub) {
+	for _, section := range t {
+		for i := range section.fields {
+			f := &section.fields[i]
+			if kind, ok := subscriptionFields[f.name]; ok {
+				own, names := h.Distinct(kind)
+				n, _ := strconv.Atoi(f.value)
+				f.value = strconv.Itoa(max(n-own+names, 0))
+			}
+		}
+	}
 }

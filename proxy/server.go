@@ -81,11 +81,12 @@ type Server struct {
 	gate          atomic.Pointer[pause] // of CLIENT PAUSE; nil: none. Written under mu
 	serverVersion atomic.Pointer[string]
 
-	lastID   atomic.Uint64
-	accepted atomic.Uint64
-	refused  atomic.Uint64
-	aborted  atomic.Uint64                 // clients closed for what they left unread
-	baseline atomic.Pointer[serverFigures] // as of CONFIG RESETSTAT
+	lastID             atomic.Uint64
+	accepted           atomic.Uint64
+	refused            atomic.Uint64
+	aborted            atomic.Uint64                 // clients closed for what they left unread
+	abortedSubscribers atomic.Uint64                 // those of them with subscriptions
+	baseline           atomic.Pointer[serverFigures] // as of CONFIG RESETSTAT
 
 	mu sync.Mutex
 	// Guarded by mu.

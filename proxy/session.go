@@ -138,7 +138,9 @@ func (s *session) finish(err error) {
 	s.ended.Store(true)
 	s.srv.monitors.leave(s)
 	s.watch.close()
-	s.unsubscribeAll()
+	if s.sub != nil {
+		s.sub.Close()
+	}
 	s.pipe.Close()
 	s.conn.Close()
 	s.in.Release()

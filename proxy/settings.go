@@ -141,7 +141,7 @@ func (c *Config) firstSettings() *settings {
 		slowerThan: c.SlowerThan.Microseconds(), slowMax: c.SlowLogLen,
 	}
 	st.output.normal.hard = int64(c.MaxOutputBytes)
-	st.output.pubsub.hard = int64(c.MaxOutputBytes)
+	st.output.pubsub = outputLimit{hard: 32 << 20, soft: 8 << 20, grace: time.Minute} // Redis's
 	if st.maxBulk == 0 {
 		st.maxBulk = resp.MaxBulkBytes
 	}

@@ -32,8 +32,9 @@ type Client struct {
 	gathered atomic.Bool            // somebody is going to flush out
 
 	// Guarded by Hub.mu.
-	proto resp.Proto
-	subs  [NumKinds]map[string]*subscription
+	proto  resp.Proto
+	closed bool
+	subs   [NumKinds]map[string]*subscription
 }
 
 // NewClient makes a Client that speaks proto.
@@ -122,6 +123,10 @@ func (j *Joining) try(announce func([]byte)) (done bool, missing *topic, err err
 	h := j.c.hub
 	h.mu.Lock()
 	defer h.unlock()
+	if j.c.closed {
+		j.releaseLocked()
+		return true, nil, context.Canceled
+	}
 	for _, t := range j.topics {
 		switch {
 		case t.fault != "":
@@ -261,11 +266,24 @@ func (l *Leaving) Wait(ctx context.Context) {
 	}
 }
 
-// Close ends all subscriptions.
+// Reset ends all subscriptions in silence.
+func (c *Client) Reset() {
+	h := c.hub
+	h.mu.Lock()
+	defer h.unlock()
+	c.resetLocked()
+}
+
+// Close ends all subscriptions for good, and what Joinings are under way.
 func (c *Client) Close() {
 	h := c.hub
 	h.mu.Lock()
 	defer h.unlock()
+	c.closed = true
+	c.resetLocked()
+}
+
+func (c *Client) resetLocked() {
 	for kind := range c.subs {
 		for _, sub := range c.subs[kind] {
 			c.removeLocked(sub, nil)

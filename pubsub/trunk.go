@@ -200,13 +200,32 @@ func (t *trunk) faultLocked(l *leg, text string) {
 		return
 	}
 	code, _, _ := strings.Cut(text, " ")
-	switch code {
-	case "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN":
+	switch {
+	case passing[code], len(l.topic.subs) > 0 && !denials[code]:
 		t.moveLocked(l)
 	default:
 		delete(t.legs[l.topic.kind], l.topic.name)
 		t.hub.refusedLocked(l, text)
 	}
+}
+
+// passing are the codes of errors that will pass.
+var passing = map[string]bool{
+	"MOVED": true, "ASK": true, "TRYAGAIN": true, "CLUSTERDOWN": true, "LOADING": true, "MASTERDOWN": true,
+}
+
+// denials are the codes of errors that say that a user may not do what he did
+// before.
+var denials = map[string]bool{"NOPERM": true, "WRONGPASS": true, "NOAUTH": true}
+
+// deniedBy returns the node's words if err says that the user is not let in.
+func deniedBy(err error) (text string, denied bool) {
+	refused := (*backend.HandshakeError)(nil)
+	if !errors.As(err, &refused) {
+		return "", false
+	}
+	code, _, _ := strings.Cut(refused.Text, " ")
+	return refused.Text, denials[code]
 }
 
 // moveLocked has a leg's topic placed again, when that has a chance.
@@ -222,7 +241,7 @@ func (t *trunk) moveLocked(l *leg) {
 // again.
 func (t *trunk) Ended(err error) {
 	h := t.hub
-	refused := (*backend.HandshakeError)(nil)
+	text, denied := deniedBy(err)
 	h.mu.Lock()
 	t.gone = true
 	t.leaveLocked()
@@ -230,8 +249,8 @@ func (t *trunk) Ended(err error) {
 	for kind := range t.legs {
 		for _, l := range t.legs[kind] {
 			count++
-			if errors.As(err, &refused) {
-				h.refusedLocked(l, refused.Text)
+			if denied {
+				h.refusedLocked(l, text)
 				continue
 			}
 			h.forgetLegLocked(l)
@@ -252,7 +271,7 @@ func (t *trunk) Ended(err error) {
 	if count > 0 && !closed {
 		h.cluster.Refresh("connection lost")
 		if !errors.Is(err, backend.ErrClosed) {
-			glog.V(1).Infof("node %s: %d subscriptions lost: %v", t.addr, count, err)
+			glog.Warningf("node %s: connection with %d subscriptions lost: %v", t.addr, count, err)
 		}
 	}
 }

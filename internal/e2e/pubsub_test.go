@@ -2,13 +2,17 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"redis-cluster-proxy/internal/proxytest"
 	"redis-cluster-proxy/internal/redistest"
+	"redis-cluster-proxy/resp"
 )
 
 // subscribed connects and subscribes, in RESP3.
@@ -207,5 +211,156 @@ func TestShardedChannelFollowsItsSlot(t *testing.T) {
 		if got, want := sub.Hear(), message("smessage", name, fmt.Sprint(i)); got != want {
 			t.Fatalf("the subscriber hears %q, want %q", got, want)
 		}
+	}
+}
+
+// TestOrderOfAChannelIsKept has many publishers, each with a connection of its own, to channels at all nodes, through two
+// proxies. Each subscriber hears what each publisher said in a channel in the order in which it said it, and all of it.
+func TestOrderOfAChannelIsKept(t *testing.T) {
+	const publishers, messages, channels = 8, 300, 5
+	c := cluster.Get(t)
+	proxies := []*proxytest.Proxy{start(t, c, proxytest.Config{}), start(t, c, proxytest.Config{})}
+	var names []string
+	for i := range channels {
+		names = append(names, fmt.Sprint("ordered:", i))
+	}
+	type heard struct {
+		what string
+		sub  *proxytest.Dialog
+	}
+	var subs []heard
+	for _, p := range proxies {
+		subs = append(subs, heard{"SUBSCRIBE", subscribed(t, p.Addr, append([]string{"SUBSCRIBE"}, names...)...)},
+			heard{"PSUBSCRIBE", subscribed(t, p.Addr, "PSUBSCRIBE", "ordered:*")})
+	}
+	var running sync.WaitGroup
+	for i := range publishers {
+		pub := proxytest.Connect(t, proxies[i%len(proxies)].Addr)
+		running.Go(func() {
+			var wire []byte
+			for n := range messages {
+				wire = resp.AppendCommand(wire, "PUBLISH", names[n%channels], fmt.Sprintf("%d %d", i, n/channels))
+			}
+			if err := pub.Send(wire); err != nil {
+				t.Error(err)
+			}
+			for range messages {
+				if v, err := pub.Read(); err != nil || v.Kind != ':' {
+					t.Errorf("PUBLISH: %+v, %v", v, err)
+				}
+			}
+		})
+	}
+	for _, s := range subs {
+		next := map[string]int{}
+		for range publishers * messages {
+			v, err := s.sub.Read()
+			if err != nil || len(v.Elems) < 3 {
+				t.Fatalf("%s hears %+v, %v", s.what, v, err)
+			}
+			var from, n int
+			fmt.Sscan(v.Elems[len(v.Elems)-1].Str, &from, &n)
+			of := fmt.Sprint(v.Elems[len(v.Elems)-2].Str, " ", from)
+			if n != next[of] {
+				t.Fatalf("%s: in %s, message %d comes where %d was to", s.what, of, n, next[of])
+			}
+			next[of]++
+		}
+		if v := s.sub.Do("PING"); v.Str != "PONG" {
+			t.Errorf("%s hears too much: %+v", s.what, v)
+		}
+	}
+	running.Wait()
+}
+
+// TestSlowSubscriberIsCut: one that does not read is closed at the limit for subscribers; the others miss nothing.
+func TestSlowSubscriberIsCut(t *testing.T) {
+	const others, messages = 5, 400
+	c := cluster.Get(t)
+	p := start(t, c, proxytest.Config{})
+	d := proxytest.Connect(t, p.Addr)
+	if v := d.Do("CONFIG", "GET", "client-output-buffer-limit"); !strings.HasSuffix(v.Elems[1].Str, "pubsub 33554432 8388608 60") {
+		t.Errorf("the limits are %q", v.Elems[1].Str)
+	}
+	d.Do("CONFIG", "SET", "client-output-buffer-limit", "pubsub 4mb 0 0")
+	slow := subscribed(t, p.Addr, "SUBSCRIBE", "flood")
+	var running sync.WaitGroup
+	payload := strings.Repeat("x", 64<<10)
+	want := message("message", "flood", payload)
+	for range others {
+		sub := subscribed(t, p.Addr, "SUBSCRIBE", "flood")
+		running.Go(func() {
+			for i := range messages {
+				if raw, err := sub.ReadRaw(); err != nil || string(raw) != want {
+					t.Errorf("message %d: %.80q, %v", i, raw, err)
+					return
+				}
+			}
+		})
+	}
+	for range messages {
+		if v := d.Do("PUBLISH", "flood", payload); v.Int < others || v.Int > others+1 {
+			t.Fatalf("PUBLISH: %+v", v)
+		}
+	}
+	running.Wait()
+	if v := d.Do("PUBSUB", "NUMSUB", "flood"); v.Elems[1].Int != others {
+		t.Errorf("NUMSUB: %+v", v)
+	}
+	rest, err := slow.ReadRest()
+	if len(rest) > 16<<20 || err != nil && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the slow one has got %d bytes, %v", len(rest), err)
+	}
+}
+
+// TestUsersHearWhatTheyMay: nodes judge by their ACLs, and a user who may not hear any more what he subscribes to is closed.
+func TestUsersHearWhatTheyMay(t *testing.T) {
+	c := cluster.Get(t)
+	p := start(t, c, proxytest.Config{})
+	d := proxytest.Connect(t, p.Addr)
+	setUser := func(args ...string) {
+		t.Helper()
+		if v := d.Do(append([]string{"ACL", "SETUSER", "listener"}, args...)...); v.Str != "OK" {
+			t.Fatalf("ACL SETUSER: %+v", v)
+		}
+	}
+	setUser("on", ">secret", "+@all", "~*", "resetchannels", "&open:*")
+	defer d.Do("ACL", "DELUSER", "listener")
+	connect := func() *proxytest.Dialog {
+		user := proxytest.Connect(t, p.Addr)
+		user.Do("HELLO", "3", "AUTH", "listener", "secret")
+		return user
+	}
+	user := connect()
+	anybody := subscribed(t, p.Addr, "SUBSCRIBE", "closed:a", "open:a")
+	const noPerm = "-NOPERM this user has no permissions to access one of the channels used as arguments\r\n"
+	for _, command := range [][]string{
+		{"SUBSCRIBE", "closed:a"}, {"SUBSCRIBE", "open:a", "closed:a"}, {"PSUBSCRIBE", "open:a*", "*"}, {"SSUBSCRIBE", "closed:a"},
+		{"PUBLISH", "closed:a", "x"},
+	} {
+		if got := user.Ask(string(resp.AppendCommand(nil, command...))); got != noPerm {
+			t.Errorf("%q: %q", command, got)
+		}
+	}
+	if v := user.Do("PUBSUB", "NUMSUB", "closed:a", "open:a"); v.Elems[1].Int != 1 || v.Elems[3].Int != 1 {
+		t.Errorf("NUMSUB: %+v", v)
+	}
+	if v := user.Do("SUBSCRIBE", "open:a"); v.Kind != '>' || v.Elems[2].Int != 1 {
+		t.Errorf("SUBSCRIBE: %+v", v)
+	}
+	if v := d.Do("PUBLISH", "open:a", "x"); v.Int != 2 {
+		t.Errorf("PUBLISH to two users: %+v", v)
+	}
+	for _, sub := range []*proxytest.Dialog{user, anybody} {
+		if got := sub.Hear(); got != message("message", "open:a", "x") {
+			t.Errorf("heard %q", got)
+		}
+	}
+	// Redis closes the connection of who may not hear any more what it hears; so the proxy's.
+	setUser("resetchannels", "&other:*")
+	user.WantClosed()
+	d.Do("PUBLISH", "open:a", "y")
+	if got := anybody.Hear(); got != message("message", "open:a", "y") {
+		t.Errorf("another user hears %q", got)
 	}
 }
