@@ -82,14 +82,6 @@ func (t *Transaction) assemble(replies [][]byte) []byte {
 	return b
 }
 
-// assembleOne is assemble for the reply to the only unit, or to one without any.
-func (t *Transaction) assembleOne(reply []byte) []byte {
-	if len(t.units) == 0 {
-		return t.assemble(nil)
-	}
-	return t.assemble([][]byte{reply})
-}
-
 // mergeTransaction is assemble for the parts of a request.
 func (r *request) mergeTransaction() []byte {
 	replies := make([][]byte, len(r.parts))

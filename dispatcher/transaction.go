@@ -22,8 +22,7 @@ type Transaction struct {
 	answers [][]byte
 	bytes   int
 
-	watch *Watch          // nil: nothing is watched
-	keys  map[string]bool // of the commands; only if something is watched
+	watch *Watch // nil: nothing is watched
 }
 
 // unit is the commands of a transaction that travel together.
@@ -31,8 +30,9 @@ type unit struct {
 	slot     uint16 // noSlot: none has keys so far
 	wire     []byte // MULTI and the commands, without EXEC
 	commands int
-	writes   bool // not all of them only read
-	index    int  // among the units
+	writes   bool            // not all of them only read
+	keys     map[string]bool // of the commands; only if something is watched
+	index    int             // among the units
 }
 
 // place is where a command's reply comes from.
@@ -53,8 +53,9 @@ func (t *Transaction) Len() int { return len(t.places) }
 // Bytes returns how many bytes they have together.
 func (t *Transaction) Bytes() int { return t.bytes }
 
-// Guard makes the transaction one that w guards: it stays at w's node.
-func (t *Transaction) Guard(w *Watch) { t.watch, t.keys = w, make(map[string]bool) }
+// Guard makes the transaction one that w guards: without SplitTransactions it
+// stays at w's node.
+func (t *Transaction) Guard(w *Watch) { t.watch = w }
 
 // Reserve queues a command that the session answers itself, with Answer, before
 // the transaction is executed.
@@ -85,20 +86,16 @@ func (p *Pipeline) Queue(t *Transaction, row *command.Row, cmd *resp.Command) (f
 		return errCrossSlot
 	}
 	u := t.unitOf(slot)
-	if u == nil && len(t.units) > 0 && (t.watch != nil || !p.d.cfg.SplitTransactions) {
-		return errCrossSlot
-	}
-	if t.watch != nil {
-		if slot != noSlot && !p.d.guards(t.watch, slot) {
+	if !p.d.cfg.SplitTransactions {
+		if u == nil && len(t.units) > 0 || t.watch != nil && slot != noSlot && p.d.postFor(t.watch, slot) == nil {
 			return errCrossSlot
-		}
-		keys, _ := row.AppendKeys(nil, cmd.Args)
-		for _, k := range keys {
-			t.keys[string(cmd.Args[k])] = true
 		}
 	}
 	if u == nil {
 		u = t.begin(slot)
+	}
+	if t.watch != nil {
+		u.note(row, cmd)
 	}
 	said := cmd
 	if row.Family == command.FamilyScripting {
@@ -162,6 +159,17 @@ func (t *Transaction) begin(slot uint16) *unit {
 	}
 	t.units = append(t.units, u)
 	return u
+}
+
+// note remembers the keys of a command.
+func (u *unit) note(row *command.Row, cmd *resp.Command) {
+	if u.keys == nil {
+		u.keys = make(map[string]bool)
+	}
+	keys, _ := row.AppendKeys(nil, cmd.Args)
+	for _, k := range keys {
+		u.keys[string(cmd.Args[k])] = true
+	}
 }
 
 func (t *Transaction) add(u *unit, row *command.Row, cmd *resp.Command) {

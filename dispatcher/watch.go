@@ -8,49 +8,69 @@ import (
 	"redis-cluster-proxy/resp"
 )
 
-// Watch is what a session has watched since its last EXEC: a connection of its
-// own, to the one node that watches the keys. The zero value watches nothing. It
-// must be ended by Errand.Exec, Errand.Unwatch or End. Its methods are for one
-// goroutine at a time.
+// Watch is what a session has watched since its last EXEC. The zero value watches
+// nothing. It must be ended by Errand.Exec, Errand.Unwatch or End. Its methods are
+// for one goroutine at a time.
 type Watch struct {
-	lease  *backend.Lease // nil: nothing is watched
-	asking bool           // the keys' slot is moving to the node
-	by     backend.ProfileHandle
-	lost   bool // not all keys are watched: EXEC aborts
+	posts []*post // one for each node; several only with SplitTransactions
+	by    backend.ProfileHandle
+	lost  bool // not all keys are watched: EXEC aborts
+}
+
+// post is a connection of the session's own to a node that watches keys.
+type post struct {
+	lease  *backend.Lease
+	asking bool // the keys' slot is moving to the node
 	keys   map[string]uint16
 	slots  map[uint16]bool
 }
 
 // Keys returns how many keys are watched.
-func (w *Watch) Keys() int { return len(w.keys) }
+func (w *Watch) Keys() (n int) {
+	for _, p := range w.posts {
+		n += len(p.keys)
+	}
+	return n
+}
 
 // Active reports whether the Watch has a connection.
-func (w *Watch) Active() bool { return w.lease != nil }
+func (w *Watch) Active() bool { return len(w.posts) > 0 }
 
-// End gives the connection up. It may be called again.
+// End gives the connections up. It may be called again.
 func (w *Watch) End() {
-	if w.lease != nil {
-		w.lease.Spoil()
+	for _, p := range w.posts {
+		p.lease.Spoil()
 	}
 	w.release()
 }
 
-// release gives the connection, whose node watches nothing any more, to others.
+// release gives the connections, whose nodes watch nothing any more, to others.
 func (w *Watch) release() {
-	if w.lease != nil {
-		w.lease.Release()
+	for _, p := range w.posts {
+		p.lease.Release()
 	}
 	*w = Watch{}
 }
 
 // guards reports whether a transaction with keys of that slot can be executed at
-// the node where w watches.
-func (d *Dispatcher) guards(w *Watch, slot uint16) bool {
-	if w.slots[slot] {
+// the post's node.
+func (d *Dispatcher) guards(p *post, slot uint16) bool {
+	if p.slots[slot] {
 		return true // if it has moved away, EXEC aborts
 	}
 	sh := d.routes.Load().shard(slot)
-	return sh != nil && sh.primary != nil && sh.primary.node == w.lease.Node()
+	return sh != nil && sh.primary != nil && sh.primary.node == p.lease.Node()
+}
+
+// postFor returns the post at whose node a transaction with keys of that slot can
+// be executed, nil if there is none.
+func (d *Dispatcher) postFor(w *Watch, slot uint16) *post {
+	for _, p := range w.posts {
+		if d.guards(p, slot) {
+			return p
+		}
+	}
+	return nil
 }
 
 // slotKeys is a WATCH of keys of one slot.
@@ -79,7 +99,8 @@ func (d *Dispatcher) bySlot(keys [][]byte) (groups []*slotKeys) {
 	return groups
 }
 
-// Watch watches more keys and returns the reply. All must be at one node.
+// Watch watches more keys and returns the reply. All must be at one node, except
+// with SplitTransactions.
 func (e *Errand) Watch(ctx context.Context, w *Watch, keys [][]byte) []byte {
 	groups := e.d.bySlot(keys)
 	if !e.together(w, groups) {
@@ -87,10 +108,10 @@ func (e *Errand) Watch(ctx context.Context, w *Watch, keys [][]byte) []byte {
 	}
 	var reply []byte
 	for _, g := range groups {
-		if w.lease == nil {
-			reply = e.beginWatch(ctx, w, g)
+		if p := e.d.postFor(w, g.slot); p != nil {
+			reply = e.watchMore(ctx, w, p, g)
 		} else {
-			reply = e.watchMore(ctx, w, g)
+			reply = e.beginWatch(ctx, w, g)
 		}
 		if isError(reply) {
 			return reply
@@ -99,22 +120,25 @@ func (e *Errand) Watch(ctx context.Context, w *Watch, keys [][]byte) []byte {
 	return reply
 }
 
-// together reports whether the keys are at one node, which is that of w.
+// together reports whether the keys may be watched together, and with those of w.
 func (e *Errand) together(w *Watch, groups []*slotKeys) bool {
-	if len(groups) > 1 && e.d.cfg.RejectCrossSlot {
+	switch {
+	case e.d.cfg.SplitTransactions:
+		return true
+	case len(groups) > 1 && e.d.cfg.RejectCrossSlot:
 		return false
 	}
 	rt := e.d.routes.Load()
 	for _, g := range groups {
-		if w.lease != nil && !e.d.guards(w, g.slot) || rt.shard(g.slot) != rt.shard(groups[0].slot) && w.lease == nil {
+		if w.Active() && !e.d.guards(w.posts[0], g.slot) || rt.shard(g.slot) != rt.shard(groups[0].slot) && !w.Active() {
 			return false
 		}
 	}
 	return true
 }
 
-// beginWatch leases the connection and watches the first keys, at the node that
-// has them after all redirects.
+// beginWatch leases a connection and watches its first keys, at the node that has
+// them after all redirects.
 func (e *Errand) beginWatch(ctx context.Context, w *Watch, g *slotKeys) []byte {
 	budget := attempts{e: e}
 	for target, asking := "", false; ; {
@@ -139,8 +163,9 @@ func (e *Errand) beginWatch(ctx context.Context, w *Watch, g *slotKeys) []byte {
 		}
 		b := classify(reply.Bytes)
 		if b == bounceNone && !isError(reply.Bytes) {
-			*w = Watch{lease: lease, by: e.profile, asking: asking, keys: make(map[string]uint16), slots: make(map[uint16]bool)}
-			w.note(g)
+			p := &post{lease: lease, asking: asking, keys: make(map[string]uint16), slots: make(map[uint16]bool)}
+			p.note(g)
+			w.posts, w.by = append(w.posts, p), e.profile
 			return reply.Bytes
 		}
 		lease.Release()
@@ -154,21 +179,21 @@ func (e *Errand) beginWatch(ctx context.Context, w *Watch, g *slotKeys) []byte {
 	}
 }
 
-func (w *Watch) note(g *slotKeys) {
-	w.slots[g.slot] = true
+func (p *post) note(g *slotKeys) {
+	p.slots[g.slot] = true
 	for _, key := range g.keys {
-		w.keys[string(key)] = g.slot
+		p.keys[string(key)] = g.slot
 	}
 }
 
-// watchMore watches keys over the connection that is there. If that is lost or
-// the keys have moved, what was watched before is not watched together with them:
-// EXEC will abort, and the client begins again.
-func (e *Errand) watchMore(ctx context.Context, w *Watch, g *slotKeys) []byte {
-	reply, err := e.over(ctx, w.lease, backend.Task{Wire: g.wire, Asking: w.asking})
+// watchMore watches keys over a connection that is there. If that is lost or the
+// keys have moved, what was watched before is not watched together with them: EXEC
+// will abort, and the client begins again.
+func (e *Errand) watchMore(ctx context.Context, w *Watch, p *post, g *slotKeys) []byte {
+	reply, err := e.over(ctx, p.lease, backend.Task{Wire: g.wire, Asking: p.asking})
 	if err == nil && classify(reply.Bytes) == bounceNone {
 		if !isError(reply.Bytes) {
-			w.note(g)
+			p.note(g)
 		}
 		return reply.Bytes
 	}
@@ -176,99 +201,15 @@ func (e *Errand) watchMore(ctx context.Context, w *Watch, g *slotKeys) []byte {
 	return []byte("+OK\r\n")
 }
 
-// Unwatch ends w, so that its connection can serve others.
+// Unwatch ends w, so that its connections can serve others.
 func (e *Errand) Unwatch(ctx context.Context, w *Watch) {
-	if w.lease == nil {
-		return
-	}
-	reply, err := e.over(ctx, w.lease, backend.Task{Wire: resp.AppendCommand(nil, "UNWATCH")})
-	if err != nil || isError(reply.Bytes) {
-		w.End()
-		return
+	for _, p := range w.posts {
+		reply, err := e.over(ctx, p.lease, backend.Task{Wire: resp.AppendCommand(nil, "UNWATCH")})
+		if err != nil || isError(reply.Bytes) {
+			p.lease.Spoil()
+		}
 	}
 	w.release()
-}
-
-// Exec executes t where w watches, ends w, and returns the reply to EXEC. That is
-// nil, as if a watched key had changed, if the connection was lost or a key has
-// moved: without a guard nothing is executed.
-func (e *Errand) Exec(ctx context.Context, w *Watch, t *Transaction) []byte {
-	e.d.stats.Transactions.Add(1)
-	defer w.End()
-	aborted := resp.AppendNullArray(nil, e.profile.Value().Proto)
-	if w.lost || w.by != e.profile || !e.stillThere(ctx, w, t) {
-		e.d.stats.Aborted.Add(1)
-		return aborted
-	}
-	u := t.last
-	if u == nil {
-		u = &unit{wire: wireMulti[:len(wireMulti):len(wireMulti)]}
-	}
-	task := backend.Task{Asking: w.asking}
-	u.task(&task)
-	addr := w.lease.Node().Addr
-	e.wroteAt(w.lease.Node())
-	reply, err := e.over(ctx, w.lease, task)
-	if err != nil {
-		if lost := (*backend.LostError)(nil); errors.As(err, &lost) && !lost.Sent {
-			e.d.stats.Aborted.Add(1)
-			return aborted
-		}
-		return resp.AppendError(nil, e.explain(err, false).Error())
-	}
-	if isError(reply.Bytes) {
-		return e.refused(w, unitOutcome(addr, task.Prelude, reply.Bytes), aborted)
-	}
-	w.release() // EXEC has ended all watching
-	if kind, n, _, ok := resp.Header(reply.Bytes); !ok || kind != '*' || n != u.commands {
-		e.d.stats.Aborted.Add(1)
-		return reply.Bytes // nil
-	}
-	if len(t.answers) == 0 {
-		return reply.Bytes
-	}
-	return t.assembleOne(reply.Bytes)
-}
-
-// refused is the reply to an EXEC that was refused: aborted if its keys have
-// moved away.
-func (e *Errand) refused(w *Watch, fault, aborted []byte) []byte {
-	b := classify(fault)
-	if b == bounceNone {
-		return fault
-	}
-	q := leg{addr: w.lease.Node().Addr, asking: w.asking}
-	for slot := range w.slots {
-		e.redirected(slot, b, fault, q)
-		break
-	}
-	e.d.stats.Aborted.Add(1)
-	return aborted
-}
-
-// stillThere asks whether the keys that are watched, and that no command of t
-// has, are still at w's node: the node tells of the others itself. A key that does
-// not exist can come into being at another node without this one's knowledge.
-func (e *Errand) stillThere(ctx context.Context, w *Watch, t *Transaction) bool {
-	var strays [][]byte
-	for key := range w.keys {
-		if !t.keys[key] {
-			strays = append(strays, []byte(key))
-		}
-	}
-	for _, g := range e.d.bySlot(strays) {
-		reply, err := e.over(ctx, w.lease, backend.Task{Wire: g.wire, Asking: w.asking})
-		if err != nil {
-			return false
-		}
-		if isError(reply.Bytes) {
-			if b := classify(reply.Bytes); b != bounceNone {
-				e.redirected(g.slot, b, reply.Bytes, leg{addr: w.lease.Node().Addr})
-			}
-			return false
-		}
-	}
-	return true
 }
 
 // AskMulti asks a node whether the session's user may use MULTI: if a node refused

@@ -63,10 +63,6 @@ func TestTransactionOverSlots(t *testing.T) {
 	replies := talk(d, "MULTI", "PING", "SET one 1", "ECHO x", "SET two 2", "CLIENT GETNAME", "INCR one", "GET two", "SET three 3", "LPUSH two x", "GET one", "EXEC")
 	wantLast(t, replies, "*10\r\n+PONG\r\n+OK\r\n$1\r\nx\r\n+OK\r\n$-1\r\n:2\r\n$1\r\n2\r\n+OK\r\n"+
 		"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n$1\r\n2\r\n")
-	wantLast(t, talk(d, "WATCH one", "MULTI", "SET two 2", "EXEC"), execAbort)
-	if v := d.Do("WATCH", "one", "two", "three"); v.Kind != '-' || !strings.HasPrefix(v.Str, "CROSSSLOT ") {
-		t.Errorf("WATCH over all nodes: %+v", v)
-	}
 	wantLast(t, talk(d, "MULTI", "MGET one two", "EXEC"), execAbort)
 }
 

@@ -37,7 +37,7 @@ type crossSlot uint8
 const (
 	crossSlotSplit  crossSlot = iota // those that may be divided are, others get CROSSSLOT
 	crossSlotReject                  // all get CROSSSLOT
-	crossSlotAll                     // split, and a MULTI without WATCH may span nodes
+	crossSlotAll                     // split, and MULTI and WATCH may span nodes
 )
 
 func (c crossSlot) String() string { return [...]string{"split", "reject", "all"}[c] }

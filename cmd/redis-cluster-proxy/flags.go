@@ -161,7 +161,7 @@ func (o *options) defineRouting(fs *flag.FlagSet) {
 	define(fs, &o.IDC, "idc", "", parseCIDRs,
 		"comma-separated `CIDRs` of the proxy's own data centre; empty: the first two octets of its own IPv4 address")
 	define(fs, &o.CrossSlot, "cross-slot", "split", parseCrossSlot,
-		"commands with keys in several slots: `policy` split (MGET, MSET, DEL, UNLINK, EXISTS, TOUCH are divided, not atomically), reject (CROSSSLOT error), or all (split, and MULTI may span nodes)")
+		"commands with keys in several slots: `policy` split (MGET, MSET, DEL, UNLINK, EXISTS, TOUCH are divided, not atomically), reject (CROSSSLOT error), or all (split, and MULTI and WATCH may span nodes)")
 	define(fs, &o.RetryWrites, "retry-writes", "off", parseRetryWrites,
 		"writes whose connection was lost after they were sent: `policy` off (UNKNOWNRESULT error) or idempotent (those that may run twice are sent again)")
 	define(fs, &o.MaxRedirects, "max-redirects", "8", count(0),

@@ -1,0 +1,213 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/resp"
+)
+
+// Exec executes t where w watches, ends w, and returns the reply to EXEC. That is
+// nil, as if a watched key had changed, if a connection was lost or a key has
+// moved: without a guard nothing is executed.
+//
+// One unit is executed by the EXEC that its guard decides about. With
+// SplitTransactions there may be posts besides that unit's, and units besides it:
+// first all other posts are asked whether their keys have changed, and the other
+// units come last, so that a change that is noticed means that nothing was executed.
+func (e *Errand) Exec(ctx context.Context, w *Watch, t *Transaction) []byte {
+	e.d.stats.Transactions.Add(1)
+	defer w.End()
+	guard, u := e.d.guarded(w, t)
+	if w.lost || w.by != e.profile || !e.unchanged(ctx, w, guard, u) {
+		return e.aborted()
+	}
+	reply, fault := e.execAt(ctx, guard, u)
+	if fault != nil {
+		return fault
+	}
+	w.release() // each has had its EXEC, which ends all watching
+	if len(t.units) <= 1 && u != nil && len(t.answers) == 0 {
+		return reply
+	}
+	replies := make([][]byte, len(t.units))
+	for i, other := range t.units {
+		if other == u {
+			replies[i] = reply
+		} else {
+			replies[i] = e.askUnit(ctx, other)
+		}
+	}
+	return t.assemble(replies)
+}
+
+// aborted is the reply to an EXEC that did nothing because a key may have changed.
+func (e *Errand) aborted() []byte {
+	e.d.stats.Aborted.Add(1)
+	return resp.AppendNullArray(nil, e.profile.Value().Proto)
+}
+
+// guarded returns the unit that is executed together with its guard, and that
+// guard: the first unit with a watched key's slot, else one that the same node
+// executes, else none, and the first post.
+func (d *Dispatcher) guarded(w *Watch, t *Transaction) (guard *post, guarded *unit) {
+	for _, p := range w.posts {
+		for _, u := range t.units {
+			if p.slots[u.slot] {
+				return p, u
+			}
+		}
+	}
+	if len(t.units) > 0 && (t.units[0].slot == noSlot || !d.cfg.SplitTransactions) {
+		return w.posts[0], t.units[0] // the only one; the node says if it is the wrong one
+	}
+	for _, u := range t.units {
+		if p := d.postFor(w, u.slot); p != nil {
+			return p, u
+		}
+	}
+	return w.posts[0], nil
+}
+
+// execAt executes u, or nothing, over the post's connection. Without a fault, which
+// is the reply to the client's EXEC then, reply has u's results.
+func (e *Errand) execAt(ctx context.Context, p *post, u *unit) (reply, fault []byte) {
+	if u == nil {
+		u = &unit{wire: wireMulti[:len(wireMulti):len(wireMulti)]}
+	}
+	task := backend.Task{Asking: p.asking}
+	u.task(&task)
+	addr := p.lease.Node().Addr
+	if u.writes {
+		e.wroteAt(p.lease.Node())
+	}
+	got, err := e.over(ctx, p.lease, task)
+	if err != nil {
+		if lost := (*backend.LostError)(nil); errors.As(err, &lost) && (!lost.Sent || u.commands == 0) {
+			return nil, e.aborted()
+		}
+		return nil, resp.AppendError(nil, e.explain(err, false).Error())
+	}
+	if isError(got.Bytes) {
+		return nil, e.refused(p, unitOutcome(addr, task.Prelude, got.Bytes))
+	}
+	if kind, n, _, ok := resp.Header(got.Bytes); !ok || kind != '*' || n != u.commands {
+		e.d.stats.Aborted.Add(1)
+		return nil, got.Bytes // nil
+	}
+	return got.Bytes, nil
+}
+
+// refused is the reply to an EXEC that was refused: aborted if its keys have
+// moved away.
+func (e *Errand) refused(p *post, fault []byte) []byte {
+	b := classify(fault)
+	if b == bounceNone {
+		return fault
+	}
+	q := leg{addr: p.lease.Node().Addr, asking: p.asking}
+	for slot := range p.slots {
+		e.redirected(slot, b, fault, q)
+		break
+	}
+	return e.aborted()
+}
+
+// unchanged asks all posts but the guard of u whether what they watch has changed,
+// and all of them whether it is still there.
+func (e *Errand) unchanged(ctx context.Context, w *Watch, guard *post, u *unit) bool {
+	for _, p := range w.posts {
+		var told map[string]bool
+		if p == guard && u != nil {
+			told = u.keys
+		}
+		if !e.stillThere(ctx, p, told) {
+			return false
+		}
+	}
+	for _, p := range w.posts {
+		if p == guard {
+			continue
+		}
+		if _, fault := e.execAt(ctx, p, nil); fault != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// stillThere asks whether the keys that are watched are still at the post's node,
+// save those of which the node tells by itself. A key that does not exist can come
+// into being at another node without this one's knowledge.
+func (e *Errand) stillThere(ctx context.Context, p *post, told map[string]bool) bool {
+	var strays [][]byte
+	for key := range p.keys {
+		if !told[key] {
+			strays = append(strays, []byte(key))
+		}
+	}
+	for _, g := range e.d.bySlot(strays) {
+		reply, err := e.over(ctx, p.lease, backend.Task{Wire: g.wire, Asking: p.asking})
+		if err != nil {
+			return false
+		}
+		if isError(reply.Bytes) {
+			if b := classify(reply.Bytes); b != bounceNone {
+				e.redirected(g.slot, b, reply.Bytes, leg{addr: p.lease.Node().Addr})
+			}
+			return false
+		}
+	}
+	return true
+}
+
+// askUnit executes a unit that nothing guards, wherever its slot is, and returns
+// the reply.
+func (e *Errand) askUnit(ctx context.Context, u *unit) []byte {
+	var task backend.Task
+	u.task(&task)
+	budget := attempts{e: e}
+	for target, asking := "", false; ; {
+		addr := target
+		if addr == "" {
+			var err error
+			if addr, _, err = e.route(u.slot, false); err != nil {
+				if budget.again(ctx, bounceDown) {
+					continue
+				}
+				return resp.AppendError(nil, err.Error())
+			}
+		}
+		attempt := backend.Task{Wire: task.Wire, Asking: asking, Prelude: &backend.Prelude{Replies: task.Prelude.Replies}}
+		lease := e.d.member(addr).node.Lease(e.profile)
+		if u.writes {
+			e.wroteAt(lease.Node())
+		}
+		reply, err := e.over(ctx, lease, attempt)
+		if err != nil {
+			lease.Release()
+			lost := (*backend.LostError)(nil)
+			unsent := errors.As(err, &lost) && !lost.Sent
+			if target, asking = "", false; e.broken(ctx, err) && (unsent || !u.writes) && budget.again(ctx, bounceLost) {
+				continue
+			}
+			return resp.AppendError(nil, e.explain(err, !u.writes).Error())
+		}
+		if !isError(reply.Bytes) {
+			lease.Release()
+			return reply.Bytes
+		}
+		lease.Spoil() // MULTI may have been taken and EXEC not
+		lease.Release()
+		fault := unitOutcome(addr, attempt.Prelude, reply.Bytes)
+		b := classify(fault)
+		if b == bounceNone {
+			return fault
+		}
+		var ok bool
+		if target, asking, ok = e.redirected(u.slot, b, fault, leg{addr: addr, asking: asking}); !ok || !budget.again(ctx, b) {
+			return fault
+		}
+	}
+}
