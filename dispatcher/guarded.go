@@ -8,15 +8,16 @@ import (
 	"redis-cluster-proxy/resp"
 )
 
-// Exec executes t where w watches, ends w, and returns the reply to EXEC. That is
-// nil, as if a watched key had changed, if a connection was lost or a key has
-// moved: without a guard nothing is executed.
+// Exec executes t where w watches, and ends w. If t was not executed, it returns
+// the reply to EXEC. That is the null of the protocol, as if a watched key had changed,
+// if a connection was lost or a key has moved: without a guard nothing is executed.
+// Otherwise t.Results will be the reply.
 //
 // One unit is executed by the EXEC that its guard decides about. With
 // SplitTransactions there may be posts besides that unit's, and units besides it:
 // first all other posts are asked whether their keys have changed, and the other
 // units come last, so that a change that is noticed means that nothing was executed.
-func (e *Errand) Exec(ctx context.Context, w *Watch, t *Transaction) []byte {
+func (e *Errand) Exec(ctx context.Context, w *Watch, t *Transaction) (refusal []byte) {
 	e.d.stats.Transactions.Add(1)
 	defer w.End()
 	guard, u := e.d.guarded(w, t)
@@ -28,18 +29,15 @@ func (e *Errand) Exec(ctx context.Context, w *Watch, t *Transaction) []byte {
 		return fault
 	}
 	w.release() // each has had its EXEC, which ends all watching
-	if len(t.units) <= 1 && u != nil && len(t.answers) == 0 {
-		return reply
-	}
-	replies := make([][]byte, len(t.units))
+	t.replies = make([][]byte, len(t.units))
 	for i, other := range t.units {
 		if other == u {
-			replies[i] = reply
+			t.replies[i] = reply
 		} else {
-			replies[i] = e.askUnit(ctx, other)
+			t.replies[i] = e.askUnit(ctx, other)
 		}
 	}
-	return t.assemble(replies)
+	return nil
 }
 
 // aborted is the reply to an EXEC that did nothing because a key may have changed.

@@ -82,6 +82,15 @@ func (t *Transaction) assemble(replies [][]byte) []byte {
 	return b
 }
 
+// Results is the reply to EXEC that Errand.Exec has left, with what the session has
+// answered since.
+func (t *Transaction) Results() []byte {
+	if len(t.units) == 1 && len(t.answers) == 0 {
+		return t.replies[0]
+	}
+	return t.assemble(t.replies)
+}
+
 // mergeTransaction is assemble for the parts of a request.
 func (r *request) mergeTransaction() []byte {
 	replies := make([][]byte, len(r.parts))

@@ -22,6 +22,8 @@ type Transaction struct {
 	answers [][]byte
 	bytes   int
 
+	replies [][]byte // to the units, that Errand.Exec got
+
 	watch *Watch // nil: nothing is watched
 }
 

@@ -18,15 +18,17 @@ import (
 // when it is answered.
 type aside struct {
 	// Set at construction.
-	s     *session
-	place dispatcher.Place
-	work  func(ctx context.Context) dispatcher.Reply
-	after func() // called by readLoop before the next command; may be nil
+	s      *session
+	placed bool // place is to be answered
+	place  dispatcher.Place
+	work   func(ctx context.Context) dispatcher.Reply
+	after  func() // called by readLoop before the next command; may be nil
 
 	begun int64    // by backend.Now
 	args  [][]byte // as the slow log keeps them
 	read  func()   // see readElsewhere; nil: nothing
 
+	reply    dispatcher.Reply // if there is no place for it; to be read when answered is true
 	answered atomic.Bool
 }
 
@@ -34,17 +36,28 @@ type aside struct {
 // empty. What work uses of the command must have been copied. Its context ends
 // when the client has hung up or the server ends.
 func (s *session) runAside(row *command.Row, work func(ctx context.Context) dispatcher.Reply, after func()) verdict {
-	a := &aside{s: s, place: s.pipe.Reserve(row), work: work, after: after, begun: backend.Now(), read: s.readElsewhere(row)}
+	a := s.newAside(work, after)
+	if s.within != nil {
+		s.within.beside = a
+		return done
+	}
+	a.placed, a.place, a.read = true, s.pipe.Reserve(row), s.readElsewhere(row)
 	if s.rules.slowerThan >= 0 && !row.Flags.Has(command.FlagSkipSlowlog) {
 		a.args = rememberedArgs(row, s.cmd.Args, len(s.cmd.Args))
 	}
 	s.waiting = a.settle
-	if !s.monitoring { // or it would hear of it before the reply
-		s.tellMonitors(false)
-	}
-	s.srv.ending.Add(1)
-	go a.run()
+	s.tellAhead()
+	a.start()
 	return wait
+}
+
+func (s *session) newAside(work func(ctx context.Context) dispatcher.Reply, after func()) *aside {
+	return &aside{s: s, work: work, after: after, begun: backend.Now()}
+}
+
+func (a *aside) start() {
+	a.s.srv.ending.Add(1)
+	go a.run()
 }
 
 // run runs beside the session. Its answer wakes the session up.
@@ -59,8 +72,13 @@ func (a *aside) run() {
 			at: time.Now(), total: time.Duration(total), args: a.args, addr: s.outline().addr, name: s.badgeNow().name,
 		})
 	}
+	if !a.placed {
+		a.reply = reply
+	}
 	a.answered.Store(true)
-	s.pipe.AnswerFlowing(ctx, a.place, reply, a.room, a.broken)
+	if a.placed {
+		s.pipe.AnswerFlowing(ctx, a.place, reply, a.room, a.broken)
+	}
 	stop()
 	cancel()
 	if a.read != nil {

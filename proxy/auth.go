@@ -176,7 +176,10 @@ func (s *session) reset(row *command.Row, _ *resp.Command) verdict {
 	s.setMonitoring(false)
 	s.unsubscribeAll()
 	s.speak(nothing)
-	s.show(func(b *badge) { b.name, b.noEvict = "", false })
+	s.show(func(b *badge) {
+		b.name = ""
+		b.noEvict = b.noEvict && s.srv.release() < 7.2 // older ones leave it as it is
+	})
 	s.mute = muting{skipping: s.mute.skipping} // CLIENT REPLY SKIP skips this reply, too
 	s.pipe.SetSilent(s.mute.skipping)
 	return s.say(row, []byte("+RESET\r\n"))

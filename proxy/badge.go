@@ -21,9 +21,9 @@ type badge struct {
 	libVer  string
 	noEvict bool
 
-	held    bool // by CLIENT PAUSE
-	blocked bool // in a command that waits for something to happen; set by badgeNow
-	watches bool // by MONITOR
+	held    *command.Row // the command that CLIENT PAUSE holds back; nil: none
+	blocked bool         // in a command that waits for something to happen; set by badgeNow
+	watches bool         // by MONITOR
 
 	channels, patterns, shardChannels int // that it is subscribed to
 
@@ -37,7 +37,7 @@ type badge struct {
 func (b *badge) subscribed() bool { return b.channels+b.patterns+b.shardChannels > 0 }
 
 // waits reports whether the client waits, as Redis sees it.
-func (b *badge) waits() bool { return b.held || b.blocked }
+func (b *badge) waits() bool { return b.held != nil || b.blocked }
 
 // kind is the type of client, as CLIENT LIST and the output limits have it. A
 // monitor is a normal client.
@@ -101,7 +101,10 @@ func (s *session) portray() portrait {
 	}
 	p.user = userName(p.activity.Profile)
 	p.cmd = "NULL"
-	if p.activity.Last != nil {
+	switch {
+	case p.badge.held != nil:
+		p.cmd = p.badge.held.Name
+	case p.activity.Last != nil:
 		p.cmd = p.activity.Last.Name
 	}
 	p.fd = descriptor(s.conn.NetConn())

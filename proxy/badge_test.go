@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
 )
 
@@ -18,7 +19,7 @@ func TestFlagsOfClientList(t *testing.T) {
 		"x":          {},
 		"O":          {queued: -1, badge: badge{watches: true}},
 		"P":          {queued: -1, badge: badge{shardChannels: 2}},
-		"b":          {queued: -1, badge: badge{held: true}},
+		"b":          {queued: -1, badge: badge{held: &command.Row{}}},
 		"t":          {queued: -1, badge: badge{tracking: true}},
 		"OPxbtRBUeT": all,
 	} {

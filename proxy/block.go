@@ -40,6 +40,7 @@ func (s *session) block(row *command.Row, cmd *resp.Command) verdict {
 	s.waiting = b.settle
 	s.blocked.Store(b)
 	s.srv.ending.Add(1)
+	s.tellAhead()
 	w.Begin()
 	if s.conn.HungUp() { // before there was a pause to be woken from
 		b.leave()

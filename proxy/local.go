@@ -52,7 +52,7 @@ func init() { // a literal would be an initialization cycle
 // say answers with what build appends to a reply in the session's protocol.
 func (s *session) say(row *command.Row, reply []byte) verdict {
 	if s.within != nil {
-		*s.within = append(*s.within, reply...)
+		s.within.reply = append(s.within.reply, reply...)
 		return done
 	}
 	s.pipe.Local(row, reply)

@@ -99,6 +99,15 @@ func (s *session) tellMonitors(leaving bool) {
 	s.tellOf(deeds, leaving)
 }
 
+// tellAhead tells of a command whose reply may be there before handle returns:
+// nobody is to know of it before the monitors do. The session's own client would hear
+// of it before the reply.
+func (s *session) tellAhead() {
+	if !s.monitoring {
+		s.tellMonitors(false)
+	}
+}
+
 // tellOf is for whoever knows later what was done, while the reader waits.
 func (s *session) tellOf(deeds []deed, leaving bool) {
 	for _, d := range deeds {
@@ -168,32 +177,6 @@ func appendRepr(b, arg []byte) []byte {
 // escapes are the letters of the bytes from \a to \r; Redis has none for two of
 // them.
 var escapes = [...]byte{'a', 'b', 't', 'n', 0, 0, 'r'}
-
-// execWatched answers an EXEC that w guards. Only its reply tells whether the
-// commands were executed.
-func (s *session) execWatched(row *command.Row, w *dispatcher.Watch, tx *transaction) verdict {
-	exec, all := s.deeds, s.deedsOf(tx)
-	s.hush()
-	e := s.pipe.Errand()
-	done := exec
-	return s.runAside(row, func(ctx context.Context) dispatcher.Reply {
-		reply := e.Exec(ctx, w, &tx.queue)
-		if isArray(reply) {
-			done = all
-		}
-		if !s.monitoring {
-			s.tellOf(done, false)
-		}
-		return dispatcher.Whole(reply)
-	}, func() {
-		if s.monitoring {
-			s.tellOf(done, false)
-		}
-	})
-}
-
-// isArray reports whether a reply is an array that is not nil.
-func isArray(reply []byte) bool { return len(reply) > 1 && reply[0] == '*' && reply[1] != '-' }
 
 // deedsOf are those of a transaction that is executed, with EXEC at the end.
 func (s *session) deedsOf(tx *transaction) []deed {

@@ -87,13 +87,13 @@ func (s *Server) openLocked() {
 
 // holdBack keeps a command for the end of the pause. A client that goes away
 // meanwhile takes it along.
-func (s *session) holdBack() verdict {
-	s.show(func(b *badge) { b.held = true })
+func (s *session) holdBack(row *command.Row) verdict {
+	s.show(func(b *badge) { b.held = row })
 	unwatch := s.srv.hangups.watch(s, func() { s.srv.expel(s) })
 	s.letGo = func() {
 		unwatch()
 		s.letGo = nil
-		s.show(func(b *badge) { b.held = false })
+		s.show(func(b *badge) { b.held = nil })
 	}
 	return retry
 }

@@ -12,7 +12,7 @@ func awaitHeld(t *testing.T, watch, d *proxytest.Dialog) {
 	t.Helper()
 	eventually(t, "a client is held", func() bool {
 		_, lines := clientLines(t, watch.Do("CLIENT", "LIST", "ADDR", d.NetConn().LocalAddr().String()))
-		return lines[0]["flags"] == "b"
+		return lines[0]["flags"] == "b" && lines[0]["cmd"] != "NULL"
 	})
 }
 

@@ -59,7 +59,7 @@ type session struct {
 	plain     bool         // authed, and nothing makes commands go another than their ordinary way; see settlePlain
 	tracking  *tracking    // nil: off
 	elsewhere []string     // keys that the command at hand reads besides its own; see readElsewhere
-	within    *[]byte      // where the reply to a command inside EXEC goes; nil: to the client
+	within    *within      // the command inside EXEC that is executed; nil: none is
 	mute      muting
 	waiting   func() bool    // what is done before the next command; see aside.go and dispatch
 	stopped   bool           // no command is read any more
@@ -253,13 +253,13 @@ func (s *session) parse() netio.Action {
 			break
 		}
 		v := done
-		if len(s.cmd.Args) > 0 {
-			s.mute.next(s.pipe)
-			if s.overheard {
-				v = s.handleWatched(&s.cmd)
-			} else {
-				v = s.handle(&s.cmd)
-			}
+		s.mute.next(s.pipe) // an empty command is one, too
+		switch {
+		case len(s.cmd.Args) == 0:
+		case s.overheard:
+			v = s.handleWatched(&s.cmd)
+		default:
+			v = s.handle(&s.cmd)
 		}
 		if v == retry {
 			s.mute.again()
@@ -306,7 +306,7 @@ func (s *session) handle(cmd *resp.Command) verdict {
 		}
 	}
 	if s.gate != nil && s.gate.holds(row) {
-		return s.holdBack()
+		return s.holdBack(row)
 	}
 	if onHotPath(row) {
 		return s.dispatch(row, cmd)

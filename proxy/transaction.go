@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"strings"
 
 	"github.com/golang/glog"
 
@@ -14,6 +15,7 @@ import (
 type transaction struct {
 	queue   dispatcher.Transaction
 	own     []ownCall // commands that the session answers at EXEC
+	beside  bool      // some of them not at once; see execution
 	aborted bool      // EXEC will say EXECABORT
 	writes  bool      // CLIENT PAUSE WRITE holds EXEC back
 	reads   []string  // keys; see noteRead
@@ -55,12 +57,20 @@ var alongWithMulti = map[string]bool{
 	"ping": true, "echo": true, "time": true, "unwatch": true, "publish": true, "script|exists": true, "wait": true, "waitaof": true,
 }
 
-// ownInMulti are commands that a session answers at EXEC, at once.
-var ownInMulti = map[string]bool{
+// atOnceInMulti are commands that a session answers itself, and asks nobody for
+// the answer.
+var atOnceInMulti = map[string]bool{
 	"select": true, "swapdb": true, "move": true, "client|id": true, "client|getname": true, "client|setname": true,
-	"client|setinfo": true, "client|info": true, "client|no-evict": true,
-	"client|caching": true, "client|getredir": true, "client|trackinginfo": true,
+	"client|setinfo": true, "client|info": true, "client|no-evict": true, "client|trackinginfo": true, "client|getredir": true,
+	"client|caching": true, "monitor": true,
 }
+
+// notInMulti are commands of a session's own that change how the replies look, or
+// whose they are, in the middle of EXEC's.
+var notInMulti = map[string]bool{"auth": true, "hello": true, "client|reply": true, "client|tracking": true}
+
+// overAllInMulti are commands of a session's own that concern the keys of all nodes.
+var overAllInMulti = map[string]bool{"keys": true, "scan": true, "randomkey": true}
 
 // setTransaction enters or leaves MULTI.
 func (s *session) setTransaction(tx *transaction) {
@@ -86,7 +96,7 @@ func (s *session) notPlain(row *command.Row, cmd *resp.Command) (v verdict, hand
 	case s.tx == nil || immediate[row.Name]:
 		return done, false
 	case s.gate != nil && s.gate.holds(row):
-		return s.holdBack(), true
+		return s.holdBack(row), true
 	}
 	return s.enqueue(row, cmd), true
 }
@@ -118,17 +128,18 @@ func (s *session) enqueue(row *command.Row, cmd *resp.Command) verdict {
 	switch d := s.srv.decide(row, cmd.Args); {
 	case row.Flags.Has(command.FlagNoMulti):
 		fault = errNoMulti
-	case ownInMulti[row.Name] && d.way == wayLocal:
-		call := ownCall{s.tx.queue.Reserve(), row, cloneArgs(cmd.Args), d.handler}
-		s.tx.own = append(s.tx.own, call)
 	case alongWithMulti[row.Name], d.way == wayForward, d.way == wayBlock:
 		fault = s.pipe.Queue(&s.tx.queue, row, cmd)
 	case d.way == wayRefuse:
 		fault = d.fault
-	case d.way == wayFanOut, d.way == wayEveryPrimary:
+	case d.way == wayFanOut, d.way == wayEveryPrimary, overAllInMulti[row.Name]:
 		fault = "ERR '" + row.Name + "' is not possible inside MULTI: it concerns all nodes of the cluster"
-	default:
+	case notInMulti[row.Name], row.Flags.Has(command.FlagPubSub) && !strings.HasPrefix(row.Name, "pubsub|"):
 		fault = "ERR '" + row.Name + "' is not supported inside MULTI by this proxy"
+	default:
+		call := ownCall{s.tx.queue.Reserve(), row, cloneArgs(cmd.Args), d.handler}
+		s.tx.own = append(s.tx.own, call)
+		s.tx.beside = s.tx.beside || !atOnceInMulti[row.Name]
 	}
 	if fault != "" {
 		return s.refuse(row, fault)
@@ -191,35 +202,30 @@ func (s *session) exec(row *command.Row, _ *resp.Command) verdict {
 	case tx == nil:
 		return s.fail(row, "ERR EXEC without MULTI")
 	case tx.writes && s.gate != nil:
-		return s.holdBack()
+		return s.holdBack(row)
 	case tx.aborted:
 		s.setTransaction(nil)
 		s.dropWatch()
 		return s.fail(row, errExecAbort)
-	case !s.watch.active():
+	case !tx.beside && !s.watch.active():
 		s.deeds = s.deedsOf(tx)
-		s.answerOwn(tx)
+		for _, call := range tx.own {
+			w := s.executeOwn(call)
+			if w.beside != nil {
+				panic("proxy: " + call.row.Name + " is not answered at once")
+			}
+			tx.queue.Answer(call.answer, w.reply)
+		}
 		s.setTransaction(nil)
 		s.pipe.Exec(row, &tx.queue)
 		return done
 	case s.pipe.Busy():
 		return retry
 	}
-	s.answerOwn(tx)
-	s.setTransaction(nil)
-	s.elsewhere = tx.reads
-	return s.execWatched(row, s.takeWatch(), tx)
-}
-
-// answerOwn executes the queued commands that are the session's own.
-func (s *session) answerOwn(tx *transaction) {
-	for _, call := range tx.own {
-		var reply []byte
-		s.within = &reply
-		call.do(s, call.row, &resp.Command{Args: call.args})
-		s.within = nil
-		tx.queue.Answer(call.answer, reply)
+	if len(tx.own) == 0 {
+		return s.execGuarded(row, tx)
 	}
+	return s.execAtLength(row, tx)
 }
 
 func (s *session) discard(row *command.Row, cmd *resp.Command) verdict {

@@ -46,7 +46,8 @@ func TestTransactionsAreThoseOfRedis(t *testing.T) {
 func TestMultiRefusesWhatNeedsSeveralNodes(t *testing.T) {
 	d := connect(t)
 	for _, line := range []string{
-		"DBSIZE", "KEYS *", "FLUSHALL", "SCRIPT LOAD x", "SUBSCRIBE c", "HELLO 3", "AUTH x", "CLIENT REPLY OFF", "MGET a b", "INFO", "MONITOR",
+		"DBSIZE", "KEYS *", "FLUSHALL", "SCRIPT LOAD x", "SUBSCRIBE c", "HELLO 3", "AUTH x", "CLIENT REPLY OFF", "MGET a b", "SCAN 0", "RANDOMKEY",
+		"CLIENT TRACKING ON",
 	} {
 		replies := talk(d, "MULTI", "SET {refused}k v", line, "EXEC", "EXISTS {refused}k")
 		if replies[0] != "+OK\r\n" || replies[1] != "+QUEUED\r\n" || replies[2][0] != '-' || replies[3] != execAbort || replies[4] != ":0\r\n" {
