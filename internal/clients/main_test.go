@@ -1,6 +1,7 @@
-// Package clients has no code but tests: client libraries of several languages use the wired proxy, in front of a real
-// cluster, as they come and as their users call them. What is asserted in a library's own language stands in testdata; "make
-// clients" installs what that needs, and without it the tests fail.
+// Package clients has no code but tests: client libraries of several languages, job queues that are made of them, and the
+// programs that come with Redis use the wired proxy, in front of a real cluster, as they come and as their users call them.
+// What is asserted in a library's own language stands in testdata; "make clients" installs what that needs, and without it
+// the tests fail.
 package clients
 
 import (
@@ -16,12 +17,16 @@ import (
 	"redis-cluster-proxy/internal/redistest"
 )
 
-// cluster is what all tests' proxies stand in front of. No two tests use the same keys.
-var cluster = proxytest.SharedCluster(redistest.Config{})
+var (
+	// cluster is what all tests' proxies stand in front of. No two tests use the same keys.
+	cluster = proxytest.SharedCluster(redistest.Config{})
+	// plain is the server for which the proxy is to be taken, with as many databases as a cluster has.
+	plain = proxytest.SharedServer(redistest.Config{Conf: []string{"databases 1"}})
+)
 
 func TestMain(m *testing.M) {
 	flag.Set("logtostderr", "true") // not into files that stay behind
-	goleak.VerifyTestMain(proxytest.Main{M: m, Shared: []interface{ Close() }{cluster}},
+	goleak.VerifyTestMain(proxytest.Main{M: m, Shared: []interface{ Close() }{cluster, plain}},
 		goleak.IgnoreAnyFunction("redis-cluster-proxy/internal/netio.(*watcher).watchLoop"),
 		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
 }

@@ -1,92 +1,111 @@
 package clients
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
-
-	"redis-cluster-proxy/internal/proxytest"
+	"time"
 )
 
-// families are what each program asserts, by the lines it prints.
+// families are what a program for a library's commands asserts, by the lines it prints.
 var families = []string{
 	"strings", "hashes", "lists", "sets", "sortedsets", "streams", "scripts", "scan", "pipelines", "server",
 }
 
-// runFamilies runs a program of testdata, which is given the client's mode, the proxy's address, the protocol and the prefix
-// of its keys. It must end well and have asserted all families.
-func runFamilies(t *testing.T, p *proxytest.Proxy, mode string, protocol int, program ...string) {
+// runProgram runs a program of testdata, which must end well and have printed that it asserted these families.
+func runProgram(t *testing.T, families []string, program ...string) {
 	t.Helper()
-	args := append(program[1:], mode, p.Addr, fmt.Sprint(protocol), prefix(t))
-	cmd := exec.CommandContext(testContext(t), program[0], args...)
-	cmd.Env = append(os.Environ(), "NODE_PATH="+nodeModules(t))
-	out, err := cmd.CombinedOutput()
+	cmd := exec.CommandContext(testContext(t), program[0], program[1:]...)
+	cmd.Env = append(os.Environ(), "NODE_PATH="+nodeModules(t), "PYTHONDONTWRITEBYTECODE=1")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	// Its children are in its group, and end with it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	if cmd.Process != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what is left of them
+	}
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", cmd, err, out)
+		t.Fatalf("%s: %v\n%s", cmd, err, &out)
 	}
 	var did []string
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(out.String()) {
 		if family, ok := strings.CutPrefix(strings.TrimSpace(line), "family "); ok {
 			did = append(did, family)
 		}
 	}
 	if !slices.Equal(did, families) {
-		t.Errorf("%s asserted %q, want %q\n%s", cmd, did, families, out)
+		t.Errorf("%s asserted %q, want %q\n%s", cmd, did, families, &out)
 	}
 }
 
+// runNode runs a program of Node.js.
+func runNode(t *testing.T, at target, families []string, program, mode string, protocol int) {
+	t.Helper()
+	runProgram(t, families, "node", "testdata/node/"+program, mode, at.addr, fmt.Sprint(protocol), prefix(t), at.name())
+}
+
+// perMode runs f as both does, and for clients for clusters, which a plain server does not serve, with a proxy only.
+func perMode(t *testing.T, f func(t *testing.T, at target, mode string)) {
+	t.Run("standalone", func(t *testing.T) {
+		both(t, false, func(t *testing.T, at target) { f(t, at, "standalone") })
+	})
+	t.Run("cluster", func(t *testing.T) {
+		t.Parallel()
+		f(t, viaProxy(t, false), "cluster")
+	})
+}
+
 func TestRedisPy(t *testing.T) {
-	python, major := pythonWithRedis(t)
-	p := start(t)
-	for _, mode := range []string{"standalone", "cluster"} {
-		for _, protocol := range []int{2, 3} {
-			if protocol == 3 && major < 5 {
-				continue // redis-py speaks RESP3 since 5.0; Debian 12 has 4.3
-			}
-			t.Run(fmt.Sprintf("%s,%d", mode, protocol), func(t *testing.T) {
-				runFamilies(t, p, mode, protocol, python, "testdata/python/redispy.py")
-			})
+	python, major := pythonWith(t, "redis")
+	for protocol := 2; protocol <= 3; protocol++ {
+		if protocol == 3 && major < 5 {
+			continue // redis-py speaks RESP3 since 5.0; Debian 12 has 4.3
 		}
+		t.Run(fmt.Sprint(protocol), func(t *testing.T) {
+			perMode(t, func(t *testing.T, at target, mode string) {
+				runProgram(t, families, python, "testdata/python/redispy.py", mode, at.addr, fmt.Sprint(protocol), prefix(t))
+			})
+		})
 	}
 }
 
 func TestIORedis(t *testing.T) {
-	p := start(t)
-	for _, mode := range []string{"standalone", "cluster"} {
-		t.Run(mode, func(t *testing.T) { runFamilies(t, p, mode, 2, "node", "testdata/node/ioredis.js") })
-	}
+	perMode(t, func(t *testing.T, at target, mode string) { runNode(t, at, families, "ioredis.js", mode, 2) })
 }
 
 func TestNodeRedis(t *testing.T) {
-	p := start(t)
-	for _, mode := range []string{"standalone", "cluster"} {
-		for _, protocol := range []int{2, 3} {
-			t.Run(fmt.Sprintf("%s,%d", mode, protocol), func(t *testing.T) {
-				runFamilies(t, p, mode, protocol, "node", "testdata/node/noderedis.js")
-			})
-		}
+	for protocol := 2; protocol <= 3; protocol++ {
+		t.Run(fmt.Sprint(protocol), func(t *testing.T) {
+			perMode(t, func(t *testing.T, at target, mode string) { runNode(t, at, families, "noderedis.js", mode, protocol) })
+		})
 	}
 }
 
-// pythonWithRedis returns an interpreter that has redis-py, and the library's major version. The distribution's library is
-// the distribution's interpreter's, which need not be the first in the PATH.
-func pythonWithRedis(t *testing.T) (python string, major int) {
+// pythonWith returns an interpreter that has the libraries, and the first library's major version. The distribution's
+// libraries are the distribution's interpreter's, which need not be the first in the PATH.
+func pythonWith(t *testing.T, libraries ...string) (python string, major int) {
 	t.Helper()
+	look := fmt.Sprintf("import %s; print(%s.__version__)", strings.Join(libraries, ", "), libraries[0])
 	for _, python := range []string{"python3", "/usr/bin/python3"} {
-		out, err := exec.CommandContext(testContext(t), python, "-c", "import redis; print(redis.__version__)").Output()
+		out, err := exec.CommandContext(testContext(t), python, "-c", look).Output()
 		if err != nil {
 			continue
 		}
 		if _, err := fmt.Sscanf(string(out), "%d.", &major); err != nil {
-			t.Fatalf("the version of redis-py is %q: %v", out, err)
+			t.Fatalf("the version of %s is %q: %v", libraries[0], out, err)
 		}
 		return python, major
 	}
-	t.Fatal(`no python3 has redis-py: run "make clients"`)
+	t.Fatalf(`no python3 has %q: run "make clients"`, libraries)
 	return "", 0
 }
 
@@ -97,7 +116,7 @@ func nodeModules(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, library := range []string{"ioredis", "redis"} {
+	for _, library := range []string{"ioredis", "redis", "bullmq"} {
 		if _, err := os.Stat(filepath.Join(dir, library)); err != nil {
 			t.Fatalf("the library %s is not installed (%v): run \"make clients\"", library, err)
 		}
