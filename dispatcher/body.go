@@ -140,6 +140,6 @@ func (p *Pipeline) sendParts() {
 	dirty := p.commitLocked()
 	p.mu.Unlock()
 	if dirty {
-		p.sink.Flush()
+		p.sink.Settle()
 	}
 }

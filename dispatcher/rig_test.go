@@ -173,6 +173,9 @@ func (s *session) Flush() {
 	s.changed.Broadcast()
 }
 
+// Settle implements Sink.
+func (s *session) Settle() { s.Flush() }
+
 // Wake implements Sink.
 func (s *session) Wake() {
 	select {
