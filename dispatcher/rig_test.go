@@ -255,6 +255,15 @@ func (s *session) replies() (n int) {
 	return n
 }
 
+// wantReplies waits for n replies, which must be these bytes.
+func (s *session) wantReplies(t testing.TB, n int, want string) {
+	t.Helper()
+	poll(t, "the replies", func() bool { return s.replies() == n })
+	if got := string(s.take()); got != want {
+		t.Errorf("the replies are %q, want %q", got, want)
+	}
+}
+
 // next waits for the next n replies and returns them.
 func (s *session) next(n int) ([]resp.Value, error) {
 	stop := time.AfterFunc(patience, s.close)
