@@ -30,7 +30,7 @@ type peer struct {
 // question is a command that awaits its reply.
 type question struct {
 	nc     net.Conn
-	asking bool
+	asking bool // or CLIENT CACHING: what comes behind it is the command
 }
 
 func newPeer(t testing.TB, name string, heard func(*peer, []string)) *peer {
@@ -143,14 +143,18 @@ func (p *peer) hear(nc net.Conn, args []string) {
 	defer p.mu.Unlock()
 	switch {
 	case !p.conns[nc]: // cut
-	case args[0] == "READONLY":
+	case args[0] == "READONLY", line(args) == "CLIENT TRACKING ON":
 		p.heard(p, args)
 		nc.Write([]byte("+OK\r\n"))
+	case args[0] == "HELLO":
+		nc.Write([]byte("%0\r\n"))
+	case args[0] == "PING": // whose reply only says that there is a connection
+		nc.Write([]byte("+PONG\r\n"))
 	case p.always != "":
 		nc.Write([]byte(p.always))
 	default:
 		p.heard(p, args)
-		p.asked = append(p.asked, question{nc, args[0] == "ASKING"})
+		p.asked = append(p.asked, question{nc, args[0] == "ASKING" || args[0] == "CLIENT"})
 	}
 }
 
@@ -182,6 +186,15 @@ func (p *peer) say(raw string) error {
 	}
 	_, err := p.asked[0].nc.Write([]byte(raw))
 	return err
+}
+
+// push sends bytes over all connections.
+func (p *peer) push(raw string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for nc := range p.conns {
+		nc.Write([]byte(raw))
+	}
 }
 
 // answerAlways makes the node answer everything with reply, also what it was asked before; "" ends that.

@@ -9,7 +9,7 @@ import (
 )
 
 // Sink is a session's way to its client. Its methods are called with the
-// Pipeline's lock held, save Flush and Settle, and must not block or call the Pipeline.
+// Pipeline's lock held, save Flush, and must not block or call the Pipeline.
 type Sink interface {
 	// Append gathers a copy of reply.
 	Append(reply []byte)
@@ -23,10 +23,8 @@ type Sink interface {
 	Gathered() int
 	// Commit settles that what has gathered is what the next Flush sends.
 	Commit()
-	// Flush sends what was committed, soon. It is called from any goroutine.
+	// Flush sends what was committed. It is called from any goroutine.
 	Flush()
-	// Settle sends what was committed, at once. Likewise.
-	Settle()
 	// Wake says that what WakeAt waited for has come.
 	Wake()
 }
@@ -183,8 +181,8 @@ func (p *Pipeline) Reserve(row *command.Row) Place {
 	r.silent = p.silent
 	p.noteRequestLocked(row)
 	p.pushLocked(r)
-	if row.Write() && !row.HasKeys() || row.Is("exec") {
-		p.answered, p.heldBack = r.seq+1, r.seq+1 // what it changes is told behind its reply
+	if row.Write() && !row.HasKeys() || row.Is("exec") || row.Is("client|tracking") {
+		p.answered, p.heldBack = r.seq+1, r.seq+1 // what comes of it is told behind its reply
 	}
 	return Place{r}
 }
@@ -209,7 +207,7 @@ func (p *Pipeline) Answer(at Place, reply Reply) {
 	dirty := p.commitLocked()
 	p.mu.Unlock()
 	if dirty {
-		p.sink.Settle()
+		p.sink.Flush()
 	}
 }
 

@@ -29,6 +29,8 @@ type scene struct {
 	story strings.Builder // the transcript so far
 	down  atomic.Int32    // nodes nobody can connect to
 
+	tracking bool // a session does
+
 	mu sync.Mutex
 	// Guarded by mu.
 	heard map[string][]string // what came out since the last call of harvest, by who heard it
@@ -198,7 +200,7 @@ func (sc *scene) resting() bool {
 	}
 	for _, p := range sc.peers {
 		open, asking := p.open()
-		if sc.rig.pool.Node(p.addr).InFlight() != open {
+		if sc.rig.pool.Node(p.addr).InFlight() != open || sc.tracking && !sc.settled(p) {
 			return false
 		}
 		flying -= open - asking

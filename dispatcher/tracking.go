@@ -165,6 +165,20 @@ func (p *Pipeline) Forget(lane *backend.TaskRunner) backend.Flusher {
 	return p.tellLocked(o.Null, behind)
 }
 
+// Doubtful reports whether the client may have read something since the last call
+// that was true, for whoever tells another client to forget it. What was under way
+// then counts as read since.
+func (p *Pipeline) Doubtful() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o := p.own
+	if o == nil || !o.Broadcast && p.head == p.tail && o.nullAt == p.head+1 {
+		return false
+	}
+	o.nullAt = p.head + 1
+	return true
+}
+
 // leftLocked is called when the request of that number has left the ring.
 func (o *ownLanes) leftLocked(seq uint64) {
 	p := o.pipe

@@ -26,10 +26,13 @@ import (
 //	A: $3\r\nbar               the reply to the oldest command that A has not answered; successive ones arrive together
 //	A sends $3\r\nba           a part of it
 //	A answers +OK              its reply to everything from now on, which is not taken down; nothing: no longer
+//	A pushes >1\r\n+news       an answer to nothing, over each of its connections; behind it comes "client waits"
 //	A cuts                     it closes its connections
 //	A stops                    and its port; A starts: opens it again
 //	A fails                    the cluster says that A is dead
 //	route foo B                the cluster says that the slot of key foo is B's; nothing: nobody's
+//	client tracks              from now on its nodes tell it of changes; tracks broadcast: of all. Its lanes are its own
+//	client caches yes          what it sends next is to be tracked, or not (no), with OPTIN or OPTOUT
 //	client closes
 //	client waits 2             until it has so many replies more
 //
@@ -127,9 +130,9 @@ func speaker(line string) string {
 	return actor[:len(actor)-1]
 }
 
-// declares reports whether a line comes before anything happens.
+// declares reports whether a line comes before anything happens, or what comes of it is awaited.
 func declares(line string) bool {
-	return strings.HasPrefix(line, "set ") || strings.HasPrefix(line, "node ")
+	return strings.HasPrefix(line, "set ") || strings.HasPrefix(line, "node ") || strings.Contains(line, " pushes ")
 }
 
 // act does what the lines say; several are of one speaker.
@@ -159,6 +162,10 @@ func (sc *scene) act(lines []string) {
 		sc.direct(sc.peers[words[0]], words[1], sc.raw(strings.TrimSpace(rest)))
 	case len(words) == 2 && words[1] == "closes":
 		sc.session(words[0]).close()
+	case len(words) > 1 && words[1] == "tracks":
+		sc.track(words[0], len(words) > 2)
+	case len(words) > 2 && words[1] == "caches":
+		sc.session(words[0]).pipe.SetCaching(map[string]backend.Caching{"yes": backend.CachingYes, "no": backend.CachingNo}[words[2]])
 	case len(words) == 3 && words[1] == "waits":
 		sc.await(words[0], words[2])
 	default:
@@ -215,6 +222,8 @@ func (sc *scene) direct(p *peer, what, text string) {
 			text += "\r\n"
 		}
 		p.answerAlways(text)
+	case "pushes":
+		p.push(text + "\r\n")
 	case "cuts":
 		p.cut()
 	case "stops":
