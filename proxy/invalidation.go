@@ -49,10 +49,13 @@ func (t *tracker) Pushed(push []byte, lane *backend.TaskRunner) backend.Flusher 
 
 // Doubt implements dispatcher.Tracker.
 func (t *tracker) Doubt(lane *backend.TaskRunner) backend.Flusher {
-	if t.direct() {
+	switch {
+	case t.direct():
 		return t.from.pipe.Forget(lane)
+	case t.from.pipe.Doubtful():
+		return t.redirect(null3)
 	}
-	return t.redirect(null3)
+	return nil
 }
 
 // tell says that keys have changed.

@@ -68,14 +68,14 @@ func (s *session) track(row *command.Row, t *tracking) verdict {
 	known := proven.has(who)
 	switch {
 	case known && t.same(s.tracking):
-		s.tracking = t
+		s.noteTracking(t)
 		return s.ok(row)
 	case known && !t.bcast:
 		s.setTracking(t)
 		return s.ok(row)
 	}
 	profile, up := s.profile, s.upstream(t)
-	begun, forgotten := false, false
+	begun, ended, forgotten := false, false, false
 	return s.runAside(row, func(ctx context.Context) dispatcher.Reply {
 		if !known {
 			if err := s.srv.verifyProfile(ctx, uint32(s.id), profile, ask...); err != nil {
@@ -88,6 +88,7 @@ func (s *session) track(row *command.Row, t *tracking) verdict {
 		forgotten = before.End()
 		if err != nil {
 			s.pipe.Track(nil).End()
+			ended = true
 			return dispatcher.Whole(errorReply(err))
 		}
 		begun = true
@@ -97,7 +98,7 @@ func (s *session) track(row *command.Row, t *tracking) verdict {
 		case begun:
 			s.noteTracking(t)
 			s.doubtIf(forgotten, up)
-		case up != nil && s.tracking != nil: // it has ended
+		case ended:
 			s.noteTracking(nil)
 		}
 	})

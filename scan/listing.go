@@ -59,7 +59,9 @@ func (w *walk) fetchMoving(addr string, p position, h *hint, v *view) (*page, er
 		if !leaves {
 			break
 		}
-		at = w.addrOf(id, v)
+		if at = w.layout.Addr(id); at == "" {
+			at = v.addrOf(id)
+		}
 		if h, err = w.hint(at, -1); err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@
 package clients
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"testing"
@@ -30,7 +31,12 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
 }
 
-var testContext = proxytest.Context
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
 
 // start runs a proxy in front of the cluster.
 func start(t *testing.T) *proxytest.Proxy {

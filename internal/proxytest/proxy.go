@@ -62,7 +62,7 @@ type Proxy struct {
 	// Set at construction.
 	poller  *netio.Poller // nil: goroutines
 	source  *slots.Cluster
-	keeper  *proxy.CommandKeeper
+	keeper  *keeper
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	closing sync.Once
@@ -121,12 +121,11 @@ func launch(cfg Config) (*Proxy, error) {
 	p.Pool = backend.NewPool(cfg.Backend)
 	p.Dispatcher = dispatcher.New(cfg.Dispatcher, p.Pool, p.Watcher)
 	p.Server = proxy.New(cfg.Proxy, p.Dispatcher, command.Builtin())
-	p.keeper = proxy.NewCommandKeeper(p.source, p.Server)
-	p.Watcher.OnChange(func(*slots.Table) { p.keeper.Changed() })
+	p.keeper = newKeeper(p.source, p.Watcher, p.Server)
 
 	var ctx context.Context
 	ctx, p.cancel = context.WithCancel(context.Background())
-	for _, room := range []func(context.Context){p.Watcher.Run, p.Pool.Run, p.Dispatcher.Run, p.keeper.Run} {
+	for _, room := range []func(context.Context){p.Watcher.Run, p.Pool.Run, p.Dispatcher.Run, p.keeper.run} {
 		p.running.Add(1)
 		go p.runRoom(ctx, room)
 	}
@@ -151,12 +150,12 @@ func (p *Proxy) WaitReady(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		covered := p.Dispatcher.Covered()
-		if covered == slots.NumSlots && p.keeper.Known() {
+		if covered == slots.NumSlots && p.keeper.known.Load() {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not ready: %d slots covered, commands known: %t", covered, p.keeper.Known())
+			return fmt.Errorf("not ready: %d slots covered, commands known: %t", covered, p.keeper.known.Load())
 		case err := <-p.served:
 			return fmt.Errorf("serving ended: %w", err)
 		case <-tick.C:
