@@ -23,7 +23,7 @@ func (f *fifo) push(e entry) {
 }
 
 func (f *fifo) grow() {
-	ring := make([]entry, max(16, 2*len(f.ring)))
+	ring := make([]entry, max(4, 2*len(f.ring)))
 	for i := range f.size {
 		ring[i] = *f.at(i)
 	}

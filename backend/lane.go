@@ -178,7 +178,7 @@ func (r *TaskRunner) Flush() {
 		r.mu.Unlock()
 		return
 	}
-	if r.link.conn.Later() { // where others' tasks are waited for as well
+	if r.tenant == nil && r.link.conn.Later() { // where others' tasks are waited for as well
 		r.mu.Unlock()
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 
 	"redis-cluster-proxy/internal/netio"
 	"redis-cluster-proxy/resp"
@@ -25,16 +26,23 @@ type link struct {
 	// Owned by serveLoop.
 	scanner resp.ReplyScanner
 	in      netio.Input
-	lens    [maxBatch]int   // lengths of the replies of one batch
-	owed    [maxBatch]entry // and what they answer
-	run     [maxBatch]Reply // those of one handler
+	*batch  // of a leased runner only while replies are handled
 	touched []Flusher
 	err     error // why the link stopped itself
 }
 
-// serveLoop connects, serves the connection until it ends and fails what is
-// left. It is the runner's only goroutine, and short where a Poller drives the
-// connection.
+// batch is what a link needs to handle replies. Leased runners, of which there may
+// be very many, share some.
+type batch struct {
+	lens [maxBatch]int   // lengths of the replies of one batch
+	owed [maxBatch]entry // and what they answer
+	run  [maxBatch]Reply // those of one handler
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+// serveLoop connects and leaves the rest to serve, in another goroutine: with one
+// at a time the runner has no other, and none where a Poller drives the connection.
 func (r *TaskRunner) serveLoop() {
 	ctx := r.node.pool.ctx
 	if r.tenant != nil {
@@ -46,7 +54,10 @@ func (r *TaskRunner) serveLoop() {
 		r.over()
 		return
 	}
-	r.serve(nc, ear, first)
+	if r.tenant != nil {
+		r.tenant.cancel() // the dial is over; there may be very many
+	}
+	go r.serve(nc, ear, first) // whose stack is small for as long as the connection lives
 }
 
 // connect makes the connection. first is what the node has said behind its replies
@@ -70,6 +81,9 @@ func (r *TaskRunner) connect(ctx context.Context) (nc net.Conn, ear *ear, first 
 // serve drives a connection that has shaken hands to its end.
 func (r *TaskRunner) serve(nc net.Conn, ear *ear, first []byte) {
 	l := &link{runner: r, ear: ear}
+	if r.tenant == nil {
+		l.batch = new(batch)
+	}
 	l.conn = r.node.pool.cfg.Poller.NewConn(nc, l, r.index)
 	if len(first) > 0 {
 		l.in.Filled(copy(l.in.Room(len(first)), first)) // and is handled with what arrives next
@@ -191,6 +205,18 @@ func (l *link) Arrived(n int) netio.Action {
 
 // replies hands over the whole replies that have arrived.
 func (l *link) replies() netio.Action {
+	if l.batch != nil {
+		return l.handle()
+	}
+	l.batch = batches.Get().(*batch)
+	act := l.handle()
+	batches.Put(l.batch)
+	l.batch = nil
+	return act
+}
+
+// handle is replies with a batch.
+func (l *link) handle() netio.Action {
 	for {
 		count, err := l.scan()
 		if count > 0 { // also what came before a wrong one

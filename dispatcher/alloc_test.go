@@ -64,6 +64,9 @@ func (tr *trip) Commit() { tr.gathered = 0 }
 // Flush implements Sink.
 func (tr *trip) Flush() {}
 
+// Settle implements Sink.
+func (tr *trip) Settle() {}
+
 // Wake implements Sink.
 func (tr *trip) Wake() { tr.awake <- struct{}{} }
 

@@ -78,7 +78,7 @@ func (p *Pipeline) AnswerFlowing(ctx context.Context, at Place, reply Reply, roo
 	if err := p.answerParts(ctx, at, reply, room); err != nil {
 		broken(err)
 	}
-	reply.close()
+	reply.Close()
 	p.Answer(at, Reply{})
 }
 
@@ -107,8 +107,8 @@ func (p *Pipeline) answerParts(ctx context.Context, at Place, reply Reply, room 
 	return nil
 }
 
-// close gives up what was not read.
-func (r Reply) close() {
+// Close gives up what was not read of a reply that flows.
+func (r Reply) Close() {
 	for _, p := range r.pieces {
 		if p.body != nil {
 			p.body.e.closeBodies()
@@ -140,6 +140,6 @@ func (p *Pipeline) sendParts() {
 	dirty := p.commitLocked()
 	p.mu.Unlock()
 	if dirty {
-		p.sink.Flush()
+		p.sink.Settle()
 	}
 }

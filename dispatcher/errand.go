@@ -109,6 +109,21 @@ func (e *Errand) AskLast(ctx context.Context, addr string, args ...[]byte) ([]by
 	return reply.Bytes, nil
 }
 
+// AskNode asks one node once, for which an error reply of the kind that is retried
+// is an error. With flows a reply that is an array, a set or a map flows: it must go
+// to Pipeline.AnswerFlowing, or be closed.
+func (e *Errand) AskNode(ctx context.Context, addr string, flows bool, args ...[]byte) (Reply, error) {
+	reply, err := e.ask(ctx, leg{addr: addr, profile: e.profile, wire: resp.AppendCommandBytes(nil, args), flows: flows})
+	if err != nil {
+		e.broken(ctx, err)
+		return Reply{}, e.explain(err, repeatable(args))
+	}
+	if classify(reply.Bytes) != bounceNone {
+		return Reply{}, nodeFailure(addr, reply.Bytes)
+	}
+	return Reply{pieces: []NodeReply{reply}}, nil
+}
+
 // leg is one question to one node.
 type leg struct {
 	addr    string

@@ -52,32 +52,15 @@ func (a *attempts) again(ctx context.Context, b bounce) bool {
 // the budget that requests have. The reply may be an error reply, also one of
 // those when the budget is spent.
 func (e *Errand) AskSlot(ctx context.Context, slot uint16, readOnly bool, args ...[]byte) ([]byte, error) {
-	reply, err := e.askSlot(ctx, slot, readOnly, false, args)
-	return reply.Bytes, err
-}
-
-// AskSlotAtLength is AskSlot for a reply that may be long, and flows: it must
-// go to Pipeline.AnswerFlowing.
-func (e *Errand) AskSlotAtLength(ctx context.Context, slot uint16, readOnly bool, args ...[]byte) (Reply, error) {
-	piece, err := e.askSlot(ctx, slot, readOnly, true, args)
-	reply := Reply{pieces: []NodeReply{piece}}
-	if !reply.flows() {
-		e.closeBodies()
-	}
-	return reply, err
-}
-
-func (e *Errand) askSlot(ctx context.Context, slot uint16, readOnly, flows bool, args [][]byte) (NodeReply, error) {
 	q := leg{wire: resp.AppendCommandBytes(nil, args)}
 	budget := attempts{e: e}
 	for target, asking := "", false; ; {
 		q.addr, q.profile, q.asking = target, e.profile, asking
-		q.flows = flows && !asking
 		if target == "" {
 			var err error
 			if q.addr, q.profile, err = e.route(slot, readOnly && budget.hops == 0); err != nil {
 				if !budget.again(ctx, bounceDown) {
-					return NodeReply{}, err
+					return nil, err
 				}
 				continue
 			}
@@ -87,15 +70,15 @@ func (e *Errand) askSlot(ctx context.Context, slot uint16, readOnly, flows bool,
 			if target, asking = "", false; e.lost(ctx, err, args) && budget.again(ctx, bounceLost) {
 				continue
 			}
-			return NodeReply{}, e.explain(err, e.safe(args))
+			return nil, e.explain(err, e.safe(args))
 		}
 		b := classify(reply.Bytes)
 		if b == bounceNone {
-			return reply, nil
+			return reply.Bytes, nil
 		}
 		var ok bool
 		if target, asking, ok = e.redirected(slot, b, reply.Bytes, q); !ok || !budget.again(ctx, b) {
-			return reply, nil
+			return reply.Bytes, nil
 		}
 	}
 }

@@ -102,10 +102,7 @@ func TestFunctionThatANodeLacks(t *testing.T) {
 	st.expect(st.b, listLibraries, listOf("lib"))
 	st.expect(st.a, "FUNCTION LOAD code-of-lib", "$3\r\nlib\r\n")
 	st.expect(st.a, "FCALL f 1 key", ":1\r\n")
-	poll(t, "the replies", func() bool { return s.replies() == 2 })
-	if got := string(s.take()); got != ":1\r\n+v\r\n" {
-		t.Errorf("%q", got)
-	}
+	s.wantReplies(t, 2, ":1\r\n+v\r\n")
 	st.nothingElse()
 }
 
@@ -124,10 +121,7 @@ func TestFunctionThatNobodyHas(t *testing.T) {
 			st.expect(st.b, listLibraries, listOf("lib"))
 			st.expect(st.a, "FCALL f 1 key", notFound)
 		}
-		poll(t, "the reply", func() bool { return s.replies() == 1 })
-		if got := string(s.take()); got != notFound {
-			t.Errorf("%q", got)
-		}
+		s.wantReplies(t, 1, notFound)
 		k := &st.rig.d.functions
 		k.mu.Lock()
 		if round == 0 && k.checked[st.a.addr] == 0 {
@@ -151,10 +145,7 @@ func TestFunctionsThatCannotBeCompared(t *testing.T) {
 	st.expect(st.b, listLibraries, listOf("lib"))
 	st.expect(st.a, "FUNCTION LOAD code-of-lib", "-NOPERM no\r\n")
 	st.expect(st.a, "FCALL_RO f 1 key", "-ERR Function not found\r\n")
-	poll(t, "the reply", func() bool { return s.replies() == 1 })
-	if got := string(s.take()); got != "-ERR Function not found\r\n" {
-		t.Errorf("%q", got)
-	}
+	s.wantReplies(t, 1, "-ERR Function not found\r\n")
 	st.nothingElse()
 }
 

@@ -247,35 +247,11 @@ func (l *load) check(t *testing.T, cluster *redistest.FakeCluster) {
 }
 
 func (l *load) checkKey(t *testing.T, cluster *redistest.FakeCluster, k string) {
-	at := map[string]int{} // when an id was executed
-	last := ""
-	for n, e := range cluster.Writes(k) {
-		for j := 1; j+1 < len(e.Args); j += 2 {
-			if e.Args[j] != k {
-				continue
-			}
-			last = e.Args[j+1]
-			if _, twice := at[last]; twice {
-				t.Errorf("%s: %s was executed twice", k, last)
-			}
-			at[last] = n
-		}
-	}
+	var acked [][]string
 	for _, w := range l.workers {
-		before := -1
-		for _, id := range w.acked[k] {
-			n, executed := at[id]
-			if !executed {
-				t.Errorf("%s: %s was acknowledged and not executed", k, id)
-			} else if n < before {
-				t.Errorf("%s: %s was executed before one that was sent earlier", k, id)
-			}
-			before = max(before, n)
-		}
+		acked = append(acked, w.acked[k])
 	}
-	if got, _ := cluster.OwnerOf(redistest.Slot(k)).Get(k); got != last {
-		t.Errorf("%s is %q, want %q, which was written last", k, got, last)
-	}
+	cluster.CheckWrites(t, k, acked...)
 }
 
 // describe says what a session has under way.

@@ -9,7 +9,7 @@ import (
 )
 
 // Sink is a session's way to its client. Its methods are called with the
-// Pipeline's lock held, save Flush, and must not block or call the Pipeline.
+// Pipeline's lock held, save Flush and Settle, and must not block or call the Pipeline.
 type Sink interface {
 	// Append gathers a copy of reply.
 	Append(reply []byte)
@@ -23,8 +23,10 @@ type Sink interface {
 	Gathered() int
 	// Commit settles that what has gathered is what the next Flush sends.
 	Commit()
-	// Flush sends what was committed. It is called from any goroutine.
+	// Flush sends what was committed, soon. It is called from any goroutine.
 	Flush()
+	// Settle sends what was committed, at once. Likewise.
+	Settle()
 	// Wake says that what WakeAt waited for has come.
 	Wake()
 }
@@ -207,7 +209,7 @@ func (p *Pipeline) Answer(at Place, reply Reply) {
 	dirty := p.commitLocked()
 	p.mu.Unlock()
 	if dirty {
-		p.sink.Flush()
+		p.sink.Settle()
 	}
 }
 

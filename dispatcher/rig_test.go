@@ -173,6 +173,9 @@ func (s *session) Flush() {
 	s.changed.Broadcast()
 }
 
+// Settle implements Sink.
+func (s *session) Settle() { s.Flush() }
+
 // Wake implements Sink.
 func (s *session) Wake() {
 	select {
@@ -250,6 +253,15 @@ func (s *session) replies() (n int) {
 		rest = rest[size:]
 	}
 	return n
+}
+
+// wantReplies waits for n replies, which must be these bytes.
+func (s *session) wantReplies(t testing.TB, n int, want string) {
+	t.Helper()
+	poll(t, "the replies", func() bool { return s.replies() == n })
+	if got := string(s.take()); got != want {
+		t.Errorf("the replies are %q, want %q", got, want)
+	}
 }
 
 // next waits for the next n replies and returns them.

@@ -16,15 +16,22 @@ func startBeforeFake(t *testing.T, cfg proxytest.Config) (*redistest.FakeCluster
 	return c, proxytest.Start(t, cfg)
 }
 
-// TestHangUpEndsWhatIsWaitedFor: nothing goes on for a client that is gone.
-func TestHangUpEndsWhatIsWaitedFor(t *testing.T) {
+// askSilentNode has a client wait for a node that does not answer.
+func askSilentNode(t *testing.T) (p *proxytest.Proxy, d *proxytest.Dialog, silent *redistest.FakeNode) {
+	t.Helper()
 	c, p := startBeforeFake(t, proxytest.Config{})
-	silent := c.Node(1)
+	silent = c.Node(1)
 	silent.HoldReplies()
 	t.Cleanup(silent.ReleaseReplies)
-	d := proxytest.Connect(t, p.Addr)
+	d = proxytest.Connect(t, p.Addr)
 	d.Say("DBSIZE\r\n")
 	eventually(t, "the question", func() bool { return silent.Executed("dbsize") > 0 })
+	return p, d, silent
+}
+
+// TestHangUpEndsWhatIsWaitedFor: nothing goes on for a client that is gone.
+func TestHangUpEndsWhatIsWaitedFor(t *testing.T) {
+	p, d, silent := askSilentNode(t)
 	if n := p.Server.Clients(); n != 1 {
 		t.Fatalf("%d clients", n)
 	}
@@ -35,13 +42,7 @@ func TestHangUpEndsWhatIsWaitedFor(t *testing.T) {
 
 // TestShutdownEndsWhatIsWaitedFor when the time for it is over.
 func TestShutdownEndsWhatIsWaitedFor(t *testing.T) {
-	c, p := startBeforeFake(t, proxytest.Config{})
-	silent := c.Node(1)
-	silent.HoldReplies()
-	t.Cleanup(silent.ReleaseReplies)
-	d := proxytest.Connect(t, p.Addr)
-	d.Say("DBSIZE\r\n")
-	eventually(t, "the question", func() bool { return silent.Executed("dbsize") > 0 })
+	p, d, _ := askSilentNode(t)
 	p.Close()
 	d.WantClosed()
 }

@@ -6,7 +6,6 @@ import (
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
 	"redis-cluster-proxy/resp"
-	"redis-cluster-proxy/scan"
 )
 
 // fansOut reports whether a command goes to all shards or nodes and its reply
@@ -54,24 +53,4 @@ var afterFanOut = map[string]func(d *dispatcher.Dispatcher, args [][]byte, reply
 	"script|load":   scriptLoaded,
 	"script|flush":  scriptsFlushed,
 	"script|exists": scriptsExist,
-}
-
-// keys asks one shard where the pattern names a hash tag, and so one slot.
-func (s *session) keys(row *command.Row, cmd *resp.Command) verdict {
-	key, ok := scan.Tag(cmd.Args[1])
-	if !ok {
-		return s.fanOut(row, cmd)
-	}
-	if s.pipe.Busy() {
-		return retry
-	}
-	args, slot := cloneArgs(cmd.Args), s.srv.d.SlotOf(key)
-	return s.aloneAtLength(row, func(ctx context.Context, e *dispatcher.Errand) dispatcher.Reply {
-		e.Limit(s.srv.mergedLimit())
-		reply, err := e.AskSlotAtLength(ctx, slot, false, args...)
-		if err != nil {
-			return dispatcher.Whole(errorReply(err))
-		}
-		return reply
-	})
 }

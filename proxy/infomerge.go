@@ -112,12 +112,14 @@ func addUp(values []infoValue) string {
 	return values[0].text
 }
 
-// sumOf adds numbers up that are written with as many decimals as the first.
+// sumOf adds numbers up. The sum has as many decimals as any of them.
 func sumOf(texts []string) (sum string, ok bool) {
 	var whole int64
 	var real float64
-	_, decimals, isReal := strings.Cut(texts[0], ".")
+	decimals, isReal := 0, false
 	for _, text := range texts {
+		_, fraction, _ := strings.Cut(text, ".")
+		decimals = max(decimals, len(fraction))
 		f, err := strconv.ParseFloat(text, 64)
 		if err != nil {
 			return "", false
@@ -128,7 +130,7 @@ func sumOf(texts []string) (sum string, ok bool) {
 		whole += n
 	}
 	if isReal {
-		return strconv.FormatFloat(real, 'f', len(decimals), 64), true
+		return strconv.FormatFloat(real, 'f', decimals, 64), true
 	}
 	return strconv.FormatInt(whole, 10), true
 }

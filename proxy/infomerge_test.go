@@ -148,6 +148,14 @@ thing:5
 	}
 }
 
+func TestSumOf(t *testing.T) {
+	for want, texts := range map[string][]string{"3": {"1", "2"}, "1.25": {"1", "0.25"}, "0.75": {"0.5", "0.25"}, "-1": {"1", "-2"}, "": {"1", "x"}} {
+		if got, ok := sumOf(texts); got != want || ok != (want != "") {
+			t.Errorf("the sum of %q is %q, %t", texts, got, ok)
+		}
+	}
+}
+
 func TestHumanBytes(t *testing.T) {
 	for n, want := range map[float64]string{0: "0B", 1023: "1023B", 1024: "1.00K", 1163224: "1.11M", 25276502016: "23.54G", 1 << 41: "2.00T", 1 << 52: "4.00P"} {
 		if got := humanBytes(n); got != want {

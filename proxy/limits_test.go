@@ -4,25 +4,13 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"redis-cluster-proxy/internal/proxytest"
 	"redis-cluster-proxy/resp"
 )
 
-// eventually waits until check is true.
-func eventually(t *testing.T, what string, check func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(proxytest.Patience)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !check() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", proxytest.Patience, what)
-		}
-		<-tick.C
-	}
-}
+// eventually waits until something is true.
+var eventually = proxytest.Eventually
 
 // heap returns how many bytes are in use, heap and stacks, once the garbage is gone and with it what pools keep.
 func heap() int {

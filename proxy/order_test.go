@@ -249,32 +249,9 @@ func (c *crowd) check(t *testing.T, nodes *redistest.FakeCluster) {
 }
 
 func (c *crowd) checkKey(t *testing.T, nodes *redistest.FakeCluster, key string) {
-	at, last := map[string]int{}, "" // when an id was executed
-	for n, e := range nodes.Writes(key) {
-		for j := 1; j+1 < len(e.Args); j += 2 {
-			if e.Args[j] != key {
-				continue
-			}
-			last = e.Args[j+1]
-			if _, twice := at[last]; twice {
-				t.Errorf("%s: %.20s was executed twice", key, last)
-			}
-			at[last] = n
-		}
-	}
+	var acked [][]string
 	for _, m := range c.members {
-		before := -1
-		for _, id := range m.acked[key] {
-			n, executed := at[id]
-			if !executed {
-				t.Errorf("%s: %.20s was acknowledged and not executed", key, id)
-			} else if n < before {
-				t.Errorf("%s: %.20s was executed before one that was sent earlier", key, id)
-			}
-			before = max(before, n)
-		}
+		acked = append(acked, m.acked[key])
 	}
-	if got, _ := nodes.OwnerOf(redistest.Slot(key)).Get(key); got != last {
-		t.Errorf("%s is %.20q, want %.20q, which was written last", key, got, last)
-	}
+	nodes.CheckWrites(t, key, acked...)
 }

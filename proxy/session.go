@@ -216,6 +216,9 @@ func (s *session) run() netio.Action {
 	act := s.parse()
 	s.pipe.TookIn(s.taken, s.in.Len())
 	s.pipe.Flush()
+	if act == netio.Pause && s.blocked.Load() != nil {
+		s.Quiet() // it may be for hours
+	}
 	if act == netio.Continue && s.conn.Backlogged(maxBacklog) {
 		act = netio.Pause
 	}

@@ -59,9 +59,7 @@ func (w *walk) fetchMoving(addr string, p position, h *hint, v *view) (*page, er
 		if !leaves {
 			break
 		}
-		if at = w.layout.Addr(id); at == "" {
-			at = v.addrOf(id)
-		}
+		at = w.addrOf(id, v)
 		if h, err = w.hint(at, -1); err != nil {
 			return nil, err
 		}

@@ -32,7 +32,7 @@ type rooms struct {
 	pool       *backend.Pool
 	dispatcher *dispatcher.Dispatcher
 	server     *proxy.Server
-	commands   *commandKeeper
+	commands   *proxy.CommandKeeper
 	listeners  []net.Listener
 }
 
@@ -72,7 +72,8 @@ func newRooms(o options, procs int) (*rooms, error) {
 		AdminCommands:  o.AdminCommands, NoClusterEmulation: !bool(o.ClusterEmulation), AnnounceAddr: o.AnnounceAddr,
 		Version: versionName(), Poller: r.poller,
 	}, r.dispatcher, command.Builtin())
-	r.commands = newCommandKeeper(r.source, r.watcher, r.server)
+	r.commands = proxy.NewCommandKeeper(r.source, r.server)
+	r.watcher.OnChange(func(*slots.Table) { r.commands.Changed() })
 	for _, at := range o.Listen {
 		ln, err := net.Listen(at.Network, at.Address)
 		if err != nil {

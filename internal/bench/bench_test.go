@@ -89,7 +89,7 @@ func TestParse(t *testing.T) {
 		}
 	}
 	var list strings.Builder
-	if _, err := parse([]string{"-list"}, "", &list); !errors.Is(err, flag.ErrHelp) || strings.Count(list.String(), "\n") != 17 {
+	if _, err := parse([]string{"-list"}, "", &list); !errors.Is(err, flag.ErrHelp) || strings.Count(list.String(), "\n") != 23 {
 		t.Errorf("-list = %v and\n%s", err, list.String())
 	}
 }
@@ -111,7 +111,7 @@ func TestBaseline(t *testing.T) {
 }
 
 func TestCases(t *testing.T) {
-	for words, want := range map[string]int{"": 17, "idle": 1, "GET": 8, "c=1": 2, "c=50": 12, "c=50 P": 8, "=GET c=1 P=1": 1, "MGET, idle": 2} {
+	for words, want := range map[string]int{"": 23, "idle": 1, "GET": 8, "c=1": 3, "c=50": 12, "c=50 P": 8, "=GET c=1 P=1": 1, "MGET, idle": 2} {
 		if got, err := chooseCases(words); err != nil || len(got) != want {
 			t.Errorf("chooseCases(%q) = %d cases, %v, want %d", words, len(got), err, want)
 		}

@@ -19,6 +19,7 @@ type benchCase struct {
 	size     int // bytes of a value
 	keys     int // size of the key space
 	idle     bool
+	blocked  bool // with idle: its clients wait for an element
 
 	subscribers int // of a channel in which is published; 0: redis-benchmark makes the load
 	rate        int // messages published per second; 0: as many as there can be
@@ -28,7 +29,7 @@ type benchCase struct {
 // grown yet.
 func allCases() []benchCase {
 	const few, many = 3, 100000
-	cases := []benchCase{{name: "idle", idle: true}}
+	cases := []benchCase{{name: "idle", idle: true}, {name: "blocked", idle: true, blocked: true}}
 	for _, load := range []struct{ clients, pipeline, size, keys int }{
 		{1, 1, few, many}, {50, 1, few, many}, {500, 1, few, many},
 		{50, 16, few, many}, {50, 100, few, many},

@@ -14,8 +14,8 @@ const (
 )
 
 // idleMemory opens so many connections, asks PING and GET on each, and returns by how many bytes per connection the
-// processes have grown when all of them stand idle.
-func idleMemory(ctx context.Context, t target, pids []int, clients int) (float64, error) {
+// processes have grown when all of them stand idle, or are blocked in BLPOP.
+func idleMemory(ctx context.Context, t target, pids []int, clients int, blocked bool) (float64, error) {
 	before, err := settledMemory(ctx, pids)
 	if err != nil {
 		return 0, err
@@ -34,6 +34,11 @@ func idleMemory(ctx context.Context, t target, pids []int, clients int) (float64
 		name := fmt.Sprintf("idle:%d", i)
 		if err := exchange(c, fmt.Sprintf("*2\r\n$3\r\nGET\r\n$%d\r\n%s\r\n", len(name), name), "$-1"); err != nil {
 			return 0, err
+		}
+		if blocked {
+			if _, err := fmt.Fprintf(c, "*3\r\n$5\r\nBLPOP\r\n$%d\r\n%s\r\n$1\r\n0\r\n", len(name), name); err != nil {
+				return 0, err
+			}
 		}
 	}
 	after, err := settledMemory(ctx, pids)

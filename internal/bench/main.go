@@ -76,7 +76,7 @@ func parse(args []string, envTargets string, progress io.Writer) (options, error
 	list := fs.Bool("list", false, "list the cases and end")
 	fs.IntVar(&opts.rounds, "rounds", 5, "how often each target has its turn at each case")
 	fs.DurationVar(&opts.duration, "duration", 2500*time.Millisecond, "how long one turn takes, about")
-	fs.IntVar(&opts.idleClients, "idle-clients", 10000, "connections of the case idle")
+	fs.IntVar(&opts.idleClients, "idle-clients", 10000, "connections of the cases idle and blocked")
 	fs.BoolVar(&opts.serve, "serve", false, "measure nothing: keep the cluster and the proxy running until Ctrl-C")
 	fs.StringVar(&opts.stack.Binary, "binary", "bin/redis-cluster-proxy", "our own proxy")
 	fs.StringVar(&opts.stack.Addr, "addr", "127.0.0.1:8088", "where our own proxy listens")
@@ -84,7 +84,7 @@ func parse(args []string, envTargets string, progress io.Writer) (options, error
 	if err := fs.Parse(args); err != nil {
 		return opts, err
 	}
-	// Not limited, or the proxy would refuse those who look on while the case idle has its 10,000.
+	// Not limited, or the proxy would refuse those who look on while those cases have their 10,000.
 	opts.stack.Args = append([]string{"-max-clients", "0"}, fs.Args()...)
 	var err error
 	if opts.targets, err = parseTargets(*targets); err != nil {

@@ -132,7 +132,7 @@ func (r *runner) turn(ctx context.Context, t target, c benchCase, requests int) 
 		return sample{}, err
 	}
 	if c.idle {
-		perIdle, err := idleMemory(ctx, t, pids, r.opts.idleClients)
+		perIdle, err := idleMemory(ctx, t, pids, r.opts.idleClients, c.blocked)
 		return sample{perIdle: perIdle}, err
 	}
 	if c.subscribers > 0 {

@@ -5,7 +5,6 @@
 package clients
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"testing"
@@ -31,12 +30,7 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
 }
 
-func testContext(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
+var testContext = proxytest.Context
 
 // start runs a proxy in front of the cluster.
 func start(t *testing.T) *proxytest.Proxy {

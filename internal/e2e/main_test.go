@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"context"
 	"flag"
 	"testing"
 	"time"
@@ -29,13 +28,6 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
 }
 
-func testContext(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // start runs a proxy in front of the cluster.
 func start(t *testing.T, c *redistest.Cluster, cfg proxytest.Config) *proxytest.Proxy {
 	t.Helper()
@@ -43,25 +35,12 @@ func start(t *testing.T, c *redistest.Cluster, cfg proxytest.Config) *proxytest.
 	return proxytest.Start(t, cfg)
 }
 
-// eventually waits until check is true.
-func eventually(t *testing.T, what string, check func() bool) {
-	t.Helper()
-	within(t, proxytest.Patience, what, check)
-}
-
-// within is eventually for what has a time of its own.
-func within(t *testing.T, d time.Duration, what string, check func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(d)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !check() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", d, what)
-		}
-		<-tick.C
-	}
-}
+// What tests wait with.
+var (
+	testContext = proxytest.Context
+	eventually  = proxytest.Eventually
+	within      = proxytest.Within
+)
 
 // redirects returns how often requests came back to the dispatcher for this reason, by its metrics.
 func redirects(t *testing.T, p *proxytest.Proxy, kind string) int {

@@ -51,7 +51,7 @@ func mixedScript(session, n int) *script {
 			last[k] += id
 		case 11:
 			s.add(bulk(id), "PING %s", id)
-			s.add("-ERR this proxy does not support the blocking form of 'blpop'\r\n", "BLPOP %s 0", key)
+			s.add("-ERR timeout is not a float or out of range\r\n", "BLPOP %s never", key)
 		}
 	}
 	return s

@@ -10,5 +10,5 @@
 // the test's to say, byte by byte if need be. Its methods return errors, for the goroutines of a load; Dialog is the same for
 // a test's own goroutine, and ends the test instead.
 //
-// Goroutines: those of the proxy's rooms, and keeper.run. All end with Proxy.Close.
+// Goroutines: those of the proxy's rooms. All end with Proxy.Close.
 package proxytest

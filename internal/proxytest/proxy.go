@@ -62,7 +62,7 @@ type Proxy struct {
 	// Set at construction.
 	poller  *netio.Poller // nil: goroutines
 	source  *slots.Cluster
-	keeper  *keeper
+	keeper  *proxy.CommandKeeper
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	closing sync.Once
@@ -121,11 +121,12 @@ func launch(cfg Config) (*Proxy, error) {
 	p.Pool = backend.NewPool(cfg.Backend)
 	p.Dispatcher = dispatcher.New(cfg.Dispatcher, p.Pool, p.Watcher)
 	p.Server = proxy.New(cfg.Proxy, p.Dispatcher, command.Builtin())
-	p.keeper = newKeeper(p.source, p.Watcher, p.Server)
+	p.keeper = proxy.NewCommandKeeper(p.source, p.Server)
+	p.Watcher.OnChange(func(*slots.Table) { p.keeper.Changed() })
 
 	var ctx context.Context
 	ctx, p.cancel = context.WithCancel(context.Background())
-	for _, room := range []func(context.Context){p.Watcher.Run, p.Pool.Run, p.Dispatcher.Run, p.keeper.run} {
+	for _, room := range []func(context.Context){p.Watcher.Run, p.Pool.Run, p.Dispatcher.Run, p.keeper.Run} {
 		p.running.Add(1)
 		go p.runRoom(ctx, room)
 	}
@@ -150,12 +151,12 @@ func (p *Proxy) WaitReady(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		covered := p.Dispatcher.Covered()
-		if covered == slots.NumSlots && p.keeper.known.Load() {
+		if covered == slots.NumSlots && p.keeper.Known() {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not ready: %d slots covered, commands known: %t", covered, p.keeper.known.Load())
+			return fmt.Errorf("not ready: %d slots covered, commands known: %t", covered, p.keeper.Known())
 		case err := <-p.served:
 			return fmt.Errorf("serving ended: %w", err)
 		case <-tick.C:
