@@ -26,6 +26,7 @@ type Errand struct {
 	readProfile backend.ProfileHandle
 	seed        uint32
 	budget      *backend.Budget
+	whole       bool // no reply flows
 
 	mu   sync.Mutex
 	open []*body // guarded by mu
@@ -60,6 +61,10 @@ func (d *Dispatcher) NewErrand(profile backend.Profile) *Errand {
 // Limit bounds the bytes of all replies from now on together; past it questions
 // fail. Call it before the first of them.
 func (e *Errand) Limit(bytes int64) { e.budget = backend.NewBudget(bytes) }
+
+// KeepWhole has no reply flow: they are kept until they are whole, within Limit.
+// Call it before the first question.
+func (e *Errand) KeepWhole() { e.whole = true }
 
 // Shards returns the shards of now; see Dispatcher.Shards.
 func (e *Errand) Shards() []Shard { return e.d.Shards() }
@@ -155,7 +160,7 @@ func (e *Errand) send(q leg) posed {
 	l := e.d.member(q.addr).node.Lease(q.profile)
 	l.Keep(e.budget)
 	p := posed{addr: q.addr, lease: l, since: backend.Now()}
-	if q.flows {
+	if q.flows && !e.whole {
 		p.flow = l.Flow(backend.Task{Wire: q.wire})
 	} else {
 		p.question = l.Send(backend.Task{Wire: q.wire, Asking: q.asking})

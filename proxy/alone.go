@@ -26,6 +26,9 @@ func (s *session) aloneAtLength(row *command.Row, f func(ctx context.Context, e 
 		return retry
 	}
 	e := s.pipe.Errand()
+	if s.within != nil {
+		e.KeepWhole() // it is a part of EXEC's reply
+	}
 	return s.runAside(row, func(ctx context.Context) dispatcher.Reply { return f(ctx, e) }, nil)
 }
 

@@ -30,6 +30,11 @@ func TestKeysOfSlotThatMoves(t *testing.T) {
 				t.Errorf("%s, %q: %d keys, %q", when, ask, len(got), got)
 			}
 		}
+		d.Do("MULTI")
+		d.Do("CLUSTER", "GETKEYSINSLOT", fmt.Sprint(slot), "1000")
+		if got := d.Do("EXEC"); len(got.Elems) != 1 || len(got.Elems[0].Elems) != keys {
+			t.Errorf("%s, inside MULTI: %+v", when, got)
+		}
 		if got := d.Do("CLUSTER", "COUNTKEYSINSLOT", fmt.Sprint(slot)); got.Int != keys {
 			t.Errorf("%s, COUNTKEYSINSLOT says %+v", when, got)
 		}
