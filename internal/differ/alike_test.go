@@ -24,10 +24,8 @@ func TestRandomCommandsAreAnsweredAlike(t *testing.T) {
 	for until := time.Now().Add(*spell); time.Now().Before(until); {
 		var calls [][]string
 		for len(calls) < chapter {
-			row, args := v.command()
-			if !row.Blocking(raw(args)) { // not there yet
-				calls = append(calls, args)
-			}
+			_, args := v.command()
+			calls = append(calls, args)
 		}
 		asked += len(calls)
 		at, _, _ := d.differing(t, calls)

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"time"
 
 	"redis-cluster-proxy/command"
 )
@@ -101,8 +102,12 @@ func (v *inventor) command() (row *command.Row, args []string) {
 // pace sees to it that a command that waits does not wait long.
 func (v *inventor) pace(row *command.Row, args []string) {
 	if row.Blocking(raw(args)) {
-		if i, _ := row.TimeoutArg(raw(args)); i > 0 {
-			args[i] = []string{"0.01", "1", "x"}[v.choose(2)+v.choose(2)]
+		if i, unit := row.TimeoutArg(raw(args)); i > 0 {
+			short := "0.01"
+			if unit == time.Millisecond {
+				short = "5"
+			}
+			args[i] = []string{short, short, "x"}[v.choose(2)+v.choose(2)]
 		}
 	}
 }
