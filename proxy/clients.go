@@ -56,6 +56,25 @@ func (s *Server) expel(sess *session) {
 	}
 }
 
+// expelUsers closes the clients of users who are no more, as Redis does, save me,
+// who has yet to get a reply; true if I am one of them.
+func (s *Server) expelUsers(names [][]byte, me *session) (suicide bool) {
+	gone := make(map[string]bool, len(names))
+	for _, name := range names {
+		gone[string(name)] = true
+	}
+	for _, sess := range s.present() {
+		switch {
+		case !gone[sess.userName()]:
+		case sess == me:
+			suicide = true
+		default:
+			s.expel(sess)
+		}
+	}
+	return suicide
+}
+
 func (s *session) clientInfo(row *command.Row, cmd *resp.Command) verdict {
 	p := s.portrayAt(s.now(row, cmd))
 	line := p.appendLine(nil, s.srv.release())

@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
+	"strings"
 
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
@@ -34,17 +36,24 @@ func (s *session) fanOut(row *command.Row, cmd *resp.Command) verdict {
 		return retry
 	}
 	args, proto := cloneArgs(cmd.Args), s.proto()
-	return s.aloneAtLength(row, func(ctx context.Context, e *dispatcher.Errand) dispatcher.Reply {
+	e, suicide := s.pipe.Errand(), false
+	return s.runAside(row, func(ctx context.Context) dispatcher.Reply {
 		e.Limit(s.srv.mergedLimit())
 		reply, err := e.AskMerged(ctx, row, proto, args...)
-		if err != nil {
+		if strings.HasPrefix(row.Name, "acl|") {
+			s.srv.forgetGrants()
+		}
+		switch {
+		case err != nil:
 			return dispatcher.Whole(errorReply(err))
+		case row.Is("acl|deluser") && !bytes.HasPrefix(reply.Bytes(), []byte("-")):
+			suicide = s.srv.expelUsers(args[2:], s)
 		}
 		if then := afterFanOut[row.Name]; then != nil {
 			reply = then(s.srv.d, args, reply)
 		}
 		return reply
-	})
+	}, func() { s.stopped = s.stopped || suicide })
 }
 
 // afterFanOut is what is done besides when a command has been answered by all

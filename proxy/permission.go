@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"regexp"
 
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
@@ -42,10 +43,17 @@ func (s *session) permitted(row *command.Row, probe [][]byte, act func(context.C
 	anonymous := s.srv.isOwnAccount(s.profile)
 	return s.runAside(row, func(ctx context.Context) dispatcher.Reply {
 		if refusal := askPermission(ctx, e, probe, anonymous); refusal != nil {
-			return dispatcher.Whole(refusal)
+			return dispatcher.Whole(asRefusalOf(row, refusal))
 		}
 		return dispatcher.Whole(act(ctx, e))
 	}, after)
+}
+
+var refusedCommand = regexp.MustCompile(`run the '[^']*' command`)
+
+// asRefusalOf makes the refusal of a probe one of the command that it stands for.
+func asRefusalOf(row *command.Row, refusal []byte) []byte {
+	return refusedCommand.ReplaceAllLiteral(refusal, []byte("run the '"+row.Name+"' command"))
 }
 
 // askPermission returns a node's refusal, nil if it has none. With no node to

@@ -98,6 +98,7 @@ type Server struct {
 	ungate    *time.Timer // ends the pause
 	idleTimer *time.Timer // see watchIdle; nil: there is no limit
 
+	grants   grants
 	mayMulti identitySet
 	mayTrack identitySet // CLIENT TRACKING
 	mayCache identitySet // and CLIENT CACHING

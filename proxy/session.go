@@ -59,6 +59,7 @@ type session struct {
 	plain     bool         // authed, and nothing makes commands go another than their ordinary way; see settlePlain
 	tracking  *tracking    // nil: off
 	elsewhere []string     // keys that the command at hand reads besides its own; see readElsewhere
+	inquiry   *inquiry     // whether the command at hand is allowed; nil: there is no question
 	within    *within      // the command inside EXEC that is executed; nil: none is
 	mute      muting
 	waiting   func() bool    // what is done before the next command; see aside.go and dispatch
@@ -316,6 +317,9 @@ func (s *session) handle(cmd *resp.Command) verdict {
 	}
 	switch d := s.srv.decide(row, cmd.Args); d.way {
 	case wayLocal:
+		if v, not := s.forbidden(row); not {
+			return v
+		}
 		return d.handler(s, row, cmd)
 	case wayFanOut:
 		return s.fanOut(row, cmd)

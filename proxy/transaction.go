@@ -137,6 +137,9 @@ func (s *session) enqueue(row *command.Row, cmd *resp.Command) verdict {
 	case notInMulti[row.Name], row.Flags.Has(command.FlagPubSub) && !strings.HasPrefix(row.Name, "pubsub|"):
 		fault = "ERR '" + row.Name + "' is not supported inside MULTI by this proxy"
 	default:
+		if v, not := s.forbidden(row); not {
+			return v
+		}
 		call := ownCall{s.tx.queue.Reserve(), row, cloneArgs(cmd.Args), d.handler}
 		s.tx.own = append(s.tx.own, call)
 		s.tx.beside = s.tx.beside || !atOnceInMulti[row.Name]

@@ -144,6 +144,12 @@ func (s *identitySet) has(who identity) bool {
 	return ok
 }
 
+func (s *identitySet) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.members = nil
+}
+
 func (s *identitySet) add(who identity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
