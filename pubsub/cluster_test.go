@@ -1,0 +1,340 @@
+package pubsub
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/resp"
+)
+
+func TestMain(m *testing.M) {
+	flag.Set("logtostderr", "true") // not into files that stay behind
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+}
+
+// cluster is nodes that know no more than subscriptions. A slot is the first byte of a name.
+type cluster struct {
+	hub *Hub
+
+	mu        sync.Mutex
+	owners    [256]string // of slots
+	primaries []string
+	links     map[*link]struct{}
+	refuses   map[string]string // what is answered to a subscription to a name, instead
+	asked     []string          // the commands that all nodes have got
+}
+
+// link is a connection to a node.
+type link struct {
+	c      *cluster
+	addr   string
+	holder backend.StreamHolder
+	in     chan func() // what happens, one after the other
+	wake   chan struct{}
+
+	// Guarded by cluster.mu.
+	unread []byte
+	subs   map[string]bool // "subscribe name"
+	closed bool
+}
+
+func newCluster(t *testing.T, primaries ...string) *cluster {
+	c := &cluster{primaries: primaries, links: map[*link]struct{}{}, refuses: map[string]string{}}
+	for slot := range c.owners {
+		c.owners[slot] = primaries[slot%len(primaries)]
+	}
+	c.hub = New(c)
+	t.Cleanup(c.hub.Close)
+	return c
+}
+
+func (c *cluster) SlotOf(name []byte) uint16 {
+	if len(name) == 0 {
+		return 0
+	}
+	return uint16(name[0])
+}
+
+func (c *cluster) Owner(slot uint16) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.owners[slot]
+}
+
+func (c *cluster) Primaries() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.primaries)
+}
+
+// move makes another node the owner of a name's slot, and has the former one end subscriptions to sharded channels there.
+func (c *cluster) move(name, to string) {
+	c.mu.Lock()
+	slot := name[0]
+	from := c.owners[slot]
+	c.owners[slot] = to
+	for l := range c.links {
+		if l.addr == from && l.subs["ssubscribe "+name] {
+			delete(l.subs, "ssubscribe "+name)
+			l.push("sunsubscribe", name)
+		}
+	}
+	c.mu.Unlock()
+}
+
+func (c *cluster) Match(pattern, text []byte) bool {
+	head, tail, star := strings.Cut(string(pattern), "*")
+	return string(pattern) == string(text) || star && strings.HasPrefix(string(text), head) && strings.HasSuffix(string(text), tail)
+}
+
+func (c *cluster) Moved(text, _ string) {
+	var slot int
+	var addr string
+	fmt.Sscanf(text, "MOVED %d %s", &slot, &addr)
+	c.mu.Lock()
+	c.owners[slot] = addr
+	c.mu.Unlock()
+	c.hub.Rerouted()
+}
+
+func (c *cluster) Refresh(string) {}
+
+func (c *cluster) Open(addr string, _ backend.ProfileHandle, holder backend.StreamHolder) Upstream {
+	l := &link{c: c, addr: addr, holder: holder, in: make(chan func(), 10000), wake: make(chan struct{}, 1), subs: map[string]bool{}}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if slices.Contains(c.primaries, addr) {
+		c.links[l] = struct{}{}
+		go l.serve()
+	} else {
+		l.closed = true
+		go holder.Ended(fmt.Errorf("%s is down", addr))
+	}
+	return l
+}
+
+// serve does what happens until the connection ends.
+func (l *link) serve() {
+	for f := range l.in {
+		f()
+		if l.holder.Caught() {
+			<-l.wake
+		}
+	}
+	l.holder.Ended(backend.ErrClosed)
+}
+
+func (l *link) Resume() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (l *link) Close() {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	l.closeLocked()
+}
+
+func (l *link) closeLocked() {
+	if !l.closed {
+		l.closed = true
+		delete(l.c.links, l)
+		close(l.in)
+	}
+}
+
+func (l *link) Send(wire []byte) {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	l.unread = append(l.unread, wire...)
+}
+
+// Flush has the node answer what was sent.
+func (l *link) Flush() {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	for len(l.unread) > 0 && !l.closed {
+		v, n, err := resp.ReadValue(l.unread)
+		if err != nil || n == 0 {
+			panic(fmt.Sprintf("sent %q: %v", l.unread, err))
+		}
+		l.unread = l.unread[n:]
+		l.answer(v)
+	}
+}
+
+func (l *link) answer(v resp.Value) {
+	word := strings.ToLower(v.Elems[0].Str)
+	if word == "ping" {
+		l.say([]byte("+PONG\r\n"))
+		return
+	}
+	name := v.Elems[1].Str
+	l.c.asked = append(l.c.asked, l.addr+" "+word+" "+name)
+	text := l.c.refuses[name]
+	if owner := l.c.owners[name[0]]; word == "ssubscribe" && owner != l.addr {
+		text = fmt.Sprintf("MOVED %d %s", name[0], owner)
+	}
+	if sub, un := strings.CutSuffix(word, "unsubscribe"); un {
+		delete(l.subs, sub+"subscribe "+name)
+	} else if text != "" {
+		l.say(resp.AppendError(nil, text))
+		return
+	} else {
+		l.subs[word+" "+name] = true
+	}
+	l.push(word, name)
+}
+
+func (l *link) push(word, name string) {
+	b := resp.AppendPushHeader(nil, resp.RESP3, 3)
+	b = resp.AppendBulkString(resp.AppendBulkString(b, word), name)
+	l.say(resp.AppendInt(b, 1))
+}
+
+func (l *link) say(reply []byte) {
+	if !l.closed {
+		l.in <- func() { l.holder.Heard(reply) }
+	}
+}
+
+// publish tells a message to all who subscribe at a node, or at any if addr is "", as the bus does.
+func (c *cluster) publish(addr, channel, payload string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for l := range c.links {
+		if addr != "" && l.addr != addr {
+			continue
+		}
+		for _, kind := range []string{"", "s"} {
+			if l.subs[kind+"subscribe "+channel] {
+				l.say([]byte(pushed(resp.RESP3, kind+"message", channel, payload)))
+			}
+		}
+		for sub := range l.subs {
+			if pattern, ok := strings.CutPrefix(sub, "psubscribe "); ok && c.Match([]byte(pattern), []byte(channel)) {
+				l.say([]byte(pushed(resp.RESP3, "pmessage", pattern, channel, payload)))
+			}
+		}
+	}
+}
+
+// lose ends all connections to a node; without others in its place it is down for good.
+func (c *cluster) lose(addr string, others ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(others) > 0 {
+		c.primaries = slices.DeleteFunc(c.primaries, func(a string) bool { return a == addr })
+		for slot, owner := range c.owners {
+			if owner == addr {
+				c.owners[slot] = others[0]
+			}
+		}
+	}
+	for l := range c.links {
+		if l.addr == addr {
+			l.closeLocked()
+		}
+	}
+}
+
+// at returns how often a name is subscribed to at each node.
+func (c *cluster) at(sub string) map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	count := map[string]int{}
+	for l := range c.links {
+		if l.subs[sub] {
+			count[l.addr]++
+		}
+	}
+	return count
+}
+
+// pushed is a message as clients see it.
+func pushed(proto resp.Proto, words ...string) string {
+	b := resp.AppendPushHeader(nil, proto, len(words))
+	for _, w := range words {
+		b = resp.AppendBulkString(b, w)
+	}
+	return string(b)
+}
+
+// ear is a client's output.
+type ear struct {
+	mu     sync.Mutex
+	bytes  []byte // that were flushed
+	held   []byte
+	kicked string
+	shared int // stretches that were not copied
+}
+
+func (e *ear) Gather(b []byte, shared bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.held = append(e.held, b...)
+	if shared {
+		e.shared++
+	}
+}
+
+func (e *ear) FlushGathered() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.bytes = append(e.bytes, e.held...)
+	e.held = nil
+}
+
+func (e *ear) Kick(text string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.kicked = text
+}
+
+func (e *ear) heard() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return string(e.bytes)
+}
+
+// patience is for the slowest machine.
+const patience = 30 * time.Second
+
+// eventually waits until check is true.
+func eventually(t *testing.T, what string, check func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !check() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not in time: %s", what)
+		}
+		<-tick.C
+	}
+}
+
+// hears waits until a client has heard exactly want since the last time.
+func (e *ear) hears(t *testing.T, want string) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for len(e.heard()) < len(want) && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if got := string(e.bytes); got != want {
+		t.Fatalf("heard %q, want %q", got, want)
+	}
+	e.bytes = nil
+}
