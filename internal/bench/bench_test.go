@@ -20,7 +20,7 @@ import (
 func TestBenchMeasuresTargetsInTurn(t *testing.T) {
 	a, b := redistest.StartServer(t), redistest.StartServer(t)
 	var out strings.Builder
-	args := []string{"-rounds", "2", "-duration", "50ms", "-idle-clients", "100", "-cases", "idle,=SET c=50 P=16,MGET"}
+	args := []string{"-rounds", "2", "-duration", "50ms", "-idle-clients", "100", "-subscribers", "20", "-cases", "idle,=SET c=50 P=16,MGET,PUBLISH"}
 	err := run(testContext(t), args, "ours="+a.Addr+" other="+b.Addr, &out, io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -31,6 +31,9 @@ func TestBenchMeasuresTargetsInTurn(t *testing.T) {
 		`\| SET c=50 P=16 +\| ours +\| ` + number + ` \(` + number + `-` + number + `\) +\| [0-9.-]+ +\| [1-9]\d* `,
 		`\| SET c=50 P=16 +\| other +\| .*\| 1\.00 `,
 		`\| MGET 10 c=50 P=1 +\| ours +\| `,
+		`\| case +\| target +\| CPU µs/message +\| / other +\| messages/s +\| / other +\| published +\| / other +\|`,
+		`\| PUBLISH P=16 +\| ours +\| ` + number + ` \(` + number + `-` + number + `\) +\| [0-9.-]+ +\| [1-9]\d* `,
+		`\| PUBLISH P=1 100/s +\| other +\| .*\| 1\.00 `,
 		`\| idle +\| other +\| -?` + number + ` +\|`,
 	} {
 		if !regexp.MustCompile(row).MatchString(out.String()) {
@@ -111,7 +114,7 @@ func TestBaseline(t *testing.T) {
 }
 
 func TestCases(t *testing.T) {
-	for words, want := range map[string]int{"": 23, "idle": 1, "GET": 8, "c=1": 3, "c=50": 12, "c=50 P": 8, "=GET c=1 P=1": 1, "MGET, idle": 2} {
+	for words, want := range map[string]int{"": 23, "idle": 1, "GET": 8, "c=1": 3, "PUBLISH": 4, "c=50": 12, "c=50 P": 8, "=GET c=1 P=1": 1, "MGET, idle": 2} {
 		if got, err := chooseCases(words); err != nil || len(got) != want {
 			t.Errorf("chooseCases(%q) = %d cases, %v, want %d", words, len(got), err, want)
 		}

@@ -96,9 +96,9 @@ func (a *audience) await(messages int64) error {
 	return nil
 }
 
-// fanOut publishes to the case's subscribers for as long as a turn takes.
-func fanOut(ctx context.Context, t target, pids []int, c benchCase, d time.Duration) (sample, error) {
-	a, err := gather(ctx, t, c.subscribers)
+// fanOut publishes to subscribers for as long as a turn takes.
+func fanOut(ctx context.Context, t target, pids []int, c benchCase, opts *options) (sample, error) {
+	a, err := gather(ctx, t, opts.subscribers)
 	if err != nil {
 		return sample{}, err
 	}
@@ -113,11 +113,11 @@ func fanOut(ctx context.Context, t target, pids []int, c benchCase, d time.Durat
 		return sample{}, err
 	}
 	begin := time.Now()
-	published, err := publishFor(publisher, c, d)
+	published, err := publishFor(publisher, c, opts.duration)
 	if err != nil {
 		return sample{}, err
 	}
-	messages := int64(published) * int64(c.subscribers)
+	messages := int64(published) * int64(opts.subscribers)
 	if err := a.await(messages); err != nil {
 		return sample{}, fmt.Errorf("%s: %w", t.name, err)
 	}

@@ -23,6 +23,7 @@ type options struct {
 	rounds      int
 	duration    time.Duration
 	idleClients int
+	subscribers int
 	serve       bool
 	stack       stack.Config
 }
@@ -77,6 +78,7 @@ func parse(args []string, envTargets string, progress io.Writer) (options, error
 	fs.IntVar(&opts.rounds, "rounds", 5, "how often each target has its turn at each case")
 	fs.DurationVar(&opts.duration, "duration", 2500*time.Millisecond, "how long one turn takes, about")
 	fs.IntVar(&opts.idleClients, "idle-clients", 10000, "connections of the cases idle and blocked")
+	fs.IntVar(&opts.subscribers, "subscribers", 1000, "how many clients get the messages of the cases PUBLISH")
 	fs.BoolVar(&opts.serve, "serve", false, "measure nothing: keep the cluster and the proxy running until Ctrl-C")
 	fs.StringVar(&opts.stack.Binary, "binary", "bin/redis-cluster-proxy", "our own proxy")
 	fs.StringVar(&opts.stack.Addr, "addr", "127.0.0.1:8088", "where our own proxy listens")
@@ -99,8 +101,8 @@ func parse(args []string, envTargets string, progress io.Writer) (options, error
 		}
 		return opts, flag.ErrHelp
 	}
-	if opts.rounds < 1 || opts.duration <= 0 || opts.idleClients < 1 {
-		return opts, errors.New("-rounds, -duration and -idle-clients must be above 0")
+	if opts.rounds < 1 || opts.duration <= 0 || opts.idleClients < 1 || opts.subscribers < 1 {
+		return opts, errors.New("-rounds, -duration, -idle-clients and -subscribers must be above 0")
 	}
 	return opts, nil
 }

@@ -59,7 +59,7 @@ func writeReport(out io.Writer, baseline string, targets []target, results [][]r
 		switch {
 		case r[0].benchCase.idle:
 			idle = append(idle, r)
-		case r[0].benchCase.subscribers > 0:
+		case r[0].benchCase.publish:
 			fanOut = append(fanOut, r)
 		default:
 			load = append(load, r)

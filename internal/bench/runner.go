@@ -99,7 +99,7 @@ func (r *runner) runCase(ctx context.Context, c benchCase) ([]result, error) {
 
 // prepare warms the target up, leaves values to read, and returns how many requests fill a turn.
 func (r *runner) prepare(ctx context.Context, t target, c benchCase) (int, error) {
-	if c.idle || c.subscribers > 0 {
+	if c.idle || c.publish {
 		return 0, nil
 	}
 	if c.reads() {
@@ -135,8 +135,8 @@ func (r *runner) turn(ctx context.Context, t target, c benchCase, requests int) 
 		perIdle, err := idleMemory(ctx, t, pids, r.opts.idleClients, c.blocked)
 		return sample{perIdle: perIdle}, err
 	}
-	if c.subscribers > 0 {
-		return fanOut(ctx, t, pids, c, r.opts.duration)
+	if c.publish {
+		return fanOut(ctx, t, pids, c, &r.opts)
 	}
 	before, err := cpuTime(pids)
 	if err != nil {
