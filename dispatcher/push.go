@@ -75,13 +75,17 @@ func (p *Pipeline) Withheld() int {
 
 // FlushGathered sends what was gathered, unless it is withheld.
 func (p *Pipeline) FlushGathered() {
-	p.mu.Lock()
-	dirty := p.commitLocked()
-	due := dirty || p.withheld.bytes > 0 // whose amount is looked at
-	p.mu.Unlock()
-	if due {
+	if p.CommitGathered() {
 		p.sink.Flush()
 	}
+}
+
+// CommitGathered is FlushGathered without the flush, which is due if it returns
+// true.
+func (p *Pipeline) CommitGathered() (due bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.commitLocked() || p.withheld.bytes > 0 // whose amount is looked at
 }
 
 // Announce is Local for an answer that CLIENT REPLY does not silence. Nothing may

@@ -153,8 +153,15 @@ type outlet struct{ s *session }
 // Gather implements pubsub.Outlet.
 func (o outlet) Gather(b []byte, shared bool) { o.s.pipe.Gather(b, shared) }
 
-// FlushGathered implements pubsub.Outlet.
-func (o outlet) FlushGathered() { o.s.pipe.FlushGathered() }
+// FlushGathered implements pubsub.Outlet. It writes at once also where a Poller
+// drives the connection, whose goroutines would have no time for publishers while
+// they write to a thousand subscribers: then each message would be written for
+// itself.
+func (o outlet) FlushGathered() {
+	if o.s.pipe.CommitGathered() {
+		o.s.Settle()
+	}
+}
 
 // Kick implements pubsub.Outlet.
 func (o outlet) Kick(text string) {

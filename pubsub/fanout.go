@@ -30,7 +30,6 @@ type round struct {
 	bytes  []byte // as they were pushed, which is what a client of RESP3 gets
 	runs   []run
 	starts []int // where each message begins
-	kept   bool  // clients refer to bytes
 }
 
 // run is neighbouring messages of one topic.
@@ -138,7 +137,7 @@ func (t *trunk) fanLoop() {
 }
 
 func (f *fanOut) recycle(r *round) {
-	if r.kept || cap(r.bytes) > keepRound {
+	if cap(r.bytes) > keepRound {
 		r.bytes = nil
 	}
 	if cap(r.starts) > keepRound/16 {
@@ -197,25 +196,30 @@ type parcel struct {
 	run       *run
 	picked    []byte // what is left of the run, if not all of it; see onlyEvents
 	starts    []int
+	shared    bool   // clients refer to the same bytes
 	three     []byte // in RESP3; nil: not made yet
 	two       []byte // in RESP2
 	delivered int
 }
 
-// shareBytes is the size from which clients refer to the same bytes instead of
-// copying them. A small copy is cheaper than another stretch for the socket.
-const shareBytes = 1 << 10
+// Clients refer to the same bytes instead of copying them if those are so many,
+// or the clients are. A small copy is cheaper than another stretch for the socket,
+// but it takes a buffer, and all clients have theirs at the same time.
+const (
+	shareBytes   = 1 << 10
+	shareClients = 64
+)
 
 // deliver gathers the run for each subscriber. It is called with the hub's lock
 // held, for reading.
 func (p *parcel) deliver(t *topic, touched []*Client) []*Client {
+	p.shared = p.run.bytes.to-p.run.bytes.from >= shareBytes || len(t.subs) >= shareClients
 	for _, sub := range t.subs {
 		if sub.since > p.run.stamp {
 			continue
 		}
 		c := sub.client
-		b := p.encoded(c.proto)
-		c.out.Gather(b, len(b) >= shareBytes)
+		c.out.Gather(p.encoded(c.proto), p.shared)
 		if !c.gathered.Swap(true) {
 			touched = append(touched, c)
 		}
@@ -232,13 +236,15 @@ func (p *parcel) messages() int {
 }
 
 // encoded returns the run in a protocol. RESP2 has an array where RESP3 has a
-// push, and no other difference.
+// push, and no other difference. What is shared has memory of its own, or a slow
+// client would keep that of the whole round.
 func (p *parcel) encoded(proto resp.Proto) []byte {
 	if proto == resp.RESP3 {
 		if p.three == nil {
 			if p.three = p.picked; p.three == nil {
-				p.three = p.round.bytes[p.run.bytes.from:p.run.bytes.to]
-				p.round.kept = p.round.kept || len(p.three) >= shareBytes
+				if p.three = p.round.bytes[p.run.bytes.from:p.run.bytes.to]; p.shared {
+					p.three = bytes.Clone(p.three)
+				}
 			}
 		}
 		return p.three
