@@ -102,6 +102,7 @@ func TestStreamEnds(t *testing.T) {
 			n, a := p.Node(e.addr), newAudience()
 			s := n.Stream(MakeProfile(Profile{}), a)
 			s.Send([]byte("+up\r\n"))
+			s.Flush()
 			eventually(t, "the connection", func() bool { return a.text() == "+up\r\n" })
 			if end != nil {
 				end(e, n)
