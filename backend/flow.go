@@ -188,17 +188,18 @@ func (l *link) flowed(f *Flow) (netio.Action, error) {
 			l.pass(part)
 			continue
 		}
+		begins := !f.begun
 		f.begun = true
 		if whole { // nothing of it must be left to do when the taker knows it
-			if err := l.settleFlow(part); err != nil {
+			if err := l.settleFlow(begins && part[0] == '-'); err != nil {
 				return act, err
 			}
 		}
 		if f.add(Piece{part, l.in.Chunk()}, whole, l.conn) {
 			act = netio.Pause
 		}
-		if whole {
-			break
+		if whole { // the next holder must not find a pause that the last one's taker would have ended
+			return netio.Continue, nil
 		}
 	}
 	return act, nil
@@ -221,7 +222,7 @@ func (l *link) nextPart(f *Flow) (n int, whole bool, err error) {
 
 // settleFlow takes the entry of the Flow's task out of the FIFO: the lease is
 // free for the next holder.
-func (l *link) settleFlow(part []byte) error {
+func (l *link) settleFlow(failed bool) error {
 	r := l.runner
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -229,7 +230,7 @@ func (l *link) settleFlow(part []byte) error {
 		return errUnasked
 	}
 	e, now := r.queue.pop(), Now()
-	r.stats.note(now-e.sent, now-e.task.Start, part[0] == '-')
+	r.stats.note(now-e.sent, now-e.task.Start, failed)
 	r.tenant.flow.Store(nil)
 	return nil
 }
