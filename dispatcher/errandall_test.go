@@ -194,3 +194,57 @@ func TestErrandEndsWithItsContext(t *testing.T) {
 		})
 	}
 }
+
+// TestErrandAskEach asks each once, in the order of the addresses, and names the first that is lost.
+func TestErrandAskEach(t *testing.T) {
+	c := redistest.StartFakeCluster(t)
+	r := newFakeRig(t, Config{}, c)
+	e := r.d.NewErrand(backend.Profile{})
+	addrs := []string{c.Node(2).Addr, c.Node(0).Addr, c.Node(1).Addr}
+	c.Node(0).Put("key", "value")
+	replies, err := e.AskEach(t.Context(), addrs, words("DBSIZE")...)
+	if err != nil || len(replies) != 3 {
+		t.Fatalf("%q, %v", replies, err)
+	}
+	for i, want := range []string{":0\r\n", ":1\r\n", ":0\r\n"} {
+		if replies[i].Addr != addrs[i] || string(replies[i].Bytes) != want {
+			t.Errorf("reply %d is %q of %s", i, replies[i].Bytes, replies[i].Addr)
+		}
+	}
+	for _, n := range []int{0, 1} {
+		c.Node(n).Intercept(first(1, "flushall", redistest.Verdict{CutAfter: true}))
+	}
+	_, err = e.AskEach(t.Context(), addrs, words("FLUSHALL")...)
+	if err == nil || !strings.HasPrefix(err.Error(), "UNKNOWNRESULT connection to "+addrs[1]+" lost") {
+		t.Errorf("%v", err)
+	}
+	if n := c.Executed("flushall"); n != 3 {
+		t.Errorf("FLUSHALL was executed %d times", n)
+	}
+	if _, err := e.AskEach(t.Context(), nil, words("DBSIZE")...); err == nil || err.Error() != errNotServed {
+		t.Errorf("nobody: %v", err)
+	}
+}
+
+// TestErrandAskPresent goes on without those that do not answer, and says who they are; a refusal is an error all the same.
+func TestErrandAskPresent(t *testing.T) {
+	c := redistest.StartFakeCluster(t)
+	r := newFakeRig(t, Config{}, c)
+	silent, broken := c.Node(1), c.Node(2)
+	silent.HoldReplies()
+	defer silent.ReleaseReplies()
+	broken.Intercept(first(1<<20, "dbsize", redistest.Verdict{CutAfter: true}))
+	replies, missing, err := r.d.NewErrand(backend.Profile{}).AskPresent(t.Context(), 2*time.Second, words("DBSIZE")...)
+	if err != nil || len(replies) != 1 || len(missing) != 2 || replies[0].Addr != c.Node(0).Addr {
+		t.Errorf("%q without %+v, %v", replies, missing, err)
+	}
+	for _, sh := range missing {
+		if sh.Primary != silent.Addr && sh.Primary != broken.Addr || sh.Slots == 0 {
+			t.Errorf("%+v is missing", sh)
+		}
+	}
+	_, _, err = r.d.NewErrand(backend.Profile{User: "nobody", Password: "wrong"}).AskPresent(t.Context(), 2*time.Second, words("DBSIZE")...)
+	if err == nil || !strings.HasPrefix(err.Error(), "WRONGPASS") {
+		t.Errorf("a user whom nobody knows: %v", err)
+	}
+}
