@@ -71,7 +71,7 @@ func (e *Errand) closeBodies() {
 // leaves too much unread. If something is lost in the middle, broken is called, which
 // must close the client: it has got a part of the reply.
 func (p *Pipeline) AnswerFlowing(ctx context.Context, at Place, reply Reply, room func(context.Context) error, broken func(error)) {
-	if !reply.flows() {
+	if !reply.Flows() {
 		p.Answer(at, reply)
 		return
 	}

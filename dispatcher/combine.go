@@ -40,8 +40,8 @@ func merge(row *command.Row, proto resp.Proto, replies []NodeReply) Reply {
 // arriving; see Errand.AskMerged.
 type Reply struct{ pieces []NodeReply }
 
-// flows reports whether some of the reply may still be arriving.
-func (r Reply) flows() bool {
+// Flows reports whether some of the reply may still be arriving.
+func (r Reply) Flows() bool {
 	return slices.ContainsFunc(r.pieces, func(p NodeReply) bool { return p.body != nil })
 }
 

@@ -42,7 +42,7 @@ func (e *Errand) AskMerged(ctx context.Context, row *command.Row, proto resp.Pro
 		return Reply{}, err
 	}
 	reply := merge(row, proto, replies)
-	if !reply.flows() {
+	if !reply.Flows() {
 		e.closeBodies()
 	}
 	return reply, nil

@@ -75,12 +75,19 @@ func (a *aside) run() {
 	if !a.placed {
 		a.reply = reply
 	}
+	flows := reply.Flows()
+	if !flows { // nothing is waited for any more
+		stop()
+		cancel()
+	}
 	a.answered.Store(true)
 	if a.placed {
 		s.pipe.AnswerFlowing(ctx, a.place, reply, a.room, a.broken)
 	}
-	stop()
-	cancel()
+	if flows {
+		stop()
+		cancel()
+	}
 	if a.read != nil {
 		a.read()
 	}
