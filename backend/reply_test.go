@@ -226,6 +226,7 @@ func TestUnaskedBeforeFlush(t *testing.T) {
 	one, two := c.call("GET", "1"), c.call("GET", "2")
 	send(t, lane, one)
 	one.wantReply(t, "+one\r\n")
+	c.awaitFlush(t) // the lane has looked for what it could send
 	if !lane.Enqueue(&two.Task) {
 		t.Fatal("refused")
 	}
