@@ -31,6 +31,9 @@ type Config struct {
 	// IdleLeases is how many leased connections per node are kept for the next
 	// holder. Zero means none.
 	IdleLeases int
+	// LeaseLinger is for how long more of them than IdleLeases are kept. Zero
+	// means not at all.
+	LeaseLinger time.Duration
 	// MaxLeases is how many connections per node may be held at a time; see
 	// Node.Hold. Zero means any number.
 	MaxLeases int

@@ -24,6 +24,10 @@ import (
 // reloadGap is the least time between the beginnings of two loads of the topology.
 const reloadGap = 100 * time.Millisecond
 
+// leaseLinger is for how long a connection that a client had of its own is kept for the next one, though there are
+// -backend-idle-connections: those of a queue's workers are idle and in use by turns.
+const leaseLinger = 10 * time.Second
+
 // rooms is the proxy put together.
 type rooms struct {
 	poller     *netio.Poller // nil: goroutines
@@ -51,7 +55,7 @@ func newRooms(o options, procs int) (*rooms, error) {
 	r.watcher = slots.NewWatcher(r.source, o.SlotsReloadInterval, reloadGap)
 	r.pool = backend.NewPool(backend.Config{
 		ConnectTimeout: o.ConnectTimeout, Lanes: o.lanes(procs), RequestTimeout: o.RequestTimeout,
-		IdleLeases: o.BackendIdleConnections, MaxLeases: o.BackendMaxLeases,
+		IdleLeases: o.BackendIdleConnections, LeaseLinger: leaseLinger, MaxLeases: o.BackendMaxLeases,
 		Poller: r.poller,
 	})
 	r.dispatcher = dispatcher.New(dispatcher.Config{

@@ -25,6 +25,8 @@ const (
 	pollInterval = 5 * time.Millisecond
 	// reloadGap is the program's own.
 	reloadGap = 100 * time.Millisecond
+	// leaseLinger is the program's own.
+	leaseLinger = 10 * time.Second
 )
 
 // Config says which proxy to start. The zero value of a field is what the zero value in the room's own Config is, save
@@ -45,7 +47,8 @@ type Config struct {
 	Proxy proxy.Config
 	// Dispatcher is for the dispatcher.
 	Dispatcher dispatcher.Config
-	// Backend is for the pool; ConnectTimeout in it is not looked at, and IdleLeases is 5 if it is zero.
+	// Backend is for the pool; ConnectTimeout in it is not looked at, and IdleLeases
+	// and LeaseLinger are the program's if they are zero.
 	Backend backend.Config
 }
 
@@ -98,6 +101,9 @@ func launch(cfg Config) (*Proxy, error) {
 	}
 	if cfg.Backend.IdleLeases == 0 {
 		cfg.Backend.IdleLeases = 5
+	}
+	if cfg.Backend.LeaseLinger == 0 {
+		cfg.Backend.LeaseLinger = leaseLinger
 	}
 	cfg.Backend.ConnectTimeout = cfg.ConnectTimeout
 	cfg.Proxy.User, cfg.Proxy.Password = cfg.User, cfg.Password
