@@ -58,7 +58,7 @@ func upstream(t *testing.T, c *redistest.Cluster, command, channel string) (sum 
 
 // TestManySubscribersAreOneUpstream: however many sessions subscribe, a node sees one; and none when they are gone.
 func TestManySubscribersAreOneUpstream(t *testing.T) {
-	const sessions = 300
+	const sessions = 1000
 	c := cluster.Get(t)
 	p := start(t, c, proxytest.Config{})
 	d := proxytest.Connect(t, p.Addr)
@@ -71,6 +71,12 @@ func TestManySubscribersAreOneUpstream(t *testing.T) {
 	}
 	if v := d.Do("PUBSUB", "NUMSUB", "many"); v.Elems[1].Int != sessions {
 		t.Errorf("NUMSUB: %+v", v)
+	}
+	if v, want := d.Do("INFO", "stats"), "\r\npubsub_channels:1\r\npubsub_patterns:0\r\npubsubshard_channels:0\r\n"; !strings.Contains(v.Str, want) {
+		t.Errorf("INFO has no %q:\n%s", want, v.Str)
+	}
+	if v := d.Do("CLIENT", "LIST", "TYPE", "pubsub"); strings.Count(v.Str, " flags=P db=0 sub=1 psub=0 ssub=0 ") != sessions {
+		t.Errorf("CLIENT LIST has %d subscribers", strings.Count(v.Str, "\n"))
 	}
 	if v := d.Do("PUBLISH", "many", "x"); v.Int != sessions {
 		t.Errorf("PUBLISH: %+v", v)
