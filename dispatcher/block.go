@@ -17,6 +17,9 @@ type Waiting interface {
 	// Begin sends the command. It does not block; the answer may come before it
 	// returns.
 	Begin()
+	// Waits reports whether the client is to be seen as blocked: what is done from
+	// now on concerns it.
+	Waits() bool
 	// Leave ends the wait for a client that is gone. What a node has given away
 	// already is the answer nevertheless; otherwise the answer is empty.
 	Leave()
@@ -44,11 +47,6 @@ func (p *Pipeline) Block(row *command.Row, args [][]byte, done func(Reply)) (w W
 		slot = p.d.hash(args[keys[0]])
 	}
 	return newBlocked(p, row, slot, args, done), ""
-}
-
-// blockOverSlots is Block for keys in several slots.
-func (p *Pipeline) blockOverSlots(*command.Row, [][]byte, []int, func(Reply)) (w Waiting, fault string) {
-	return nil, errCrossSlot
 }
 
 // Blocked is a command that may block and whose keys share a slot. It waits at
@@ -271,6 +269,9 @@ func (b *Blocked) finish(reply Reply) {
 	b.mu.Unlock()
 	b.done(reply)
 }
+
+// Waits implements Waiting.
+func (b *Blocked) Waits() bool { return true }
 
 // Leave implements Waiting.
 func (b *Blocked) Leave() {

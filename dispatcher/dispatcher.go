@@ -101,6 +101,9 @@ type Dispatcher struct {
 
 	scripts   scriptSet
 	functions functionKeeper
+	claims    claimSet
+
+	permissions permissions
 }
 
 // New makes a Dispatcher that sends over pool as topology says. It registers
@@ -111,18 +114,20 @@ func New(cfg Config, pool *backend.Pool, topology Topology) *Dispatcher {
 	d.late.init()
 	d.scripts.init(d.cfg.MaxScriptBytes)
 	d.functions.init(d)
+	d.claims.init(d)
 	d.members.byAddr = make(map[string]*member)
 	d.routes.Store(newRoutes(topology.Table()))
 	topology.OnChange(d.reroute)
 	return d
 }
 
-// Run waits for retries and late output, and looks after functions, until ctx
-// ends.
+// Run waits for retries and late output, and looks after functions and awaited
+// keys, until ctx ends.
 func (d *Dispatcher) Run(ctx context.Context) {
 	var others sync.WaitGroup
 	others.Go(func() { d.late.lateLoop(ctx) })
 	others.Go(func() { d.functions.functionLoop(ctx) })
+	others.Go(func() { d.claims.claimLoop(ctx) })
 	d.retryLoop(ctx)
 	others.Wait()
 }

@@ -26,6 +26,8 @@ type Errand struct {
 	readProfile backend.ProfileHandle
 	seed        uint32
 	budget      *backend.Budget
+	shared      bool // questions are short, and travel with the requests of others
+	again       bool // what is lost is asked again, even if it may have been executed
 	whole       bool // no reply flows
 
 	mu   sync.Mutex
@@ -142,6 +144,9 @@ type leg struct {
 func (e *Errand) ask(ctx context.Context, q leg) (NodeReply, error) {
 	if err := ctx.Err(); err != nil {
 		return NodeReply{}, &backend.LostError{Addr: q.addr, Err: err}
+	}
+	if e.shared {
+		return e.askLane(q)
 	}
 	return e.await(ctx, e.send(q))
 }
@@ -262,7 +267,7 @@ func aboutServer(row *command.Row) bool {
 
 // safe is repeatable, and true for what the settings allow to be repeated.
 func (e *Errand) safe(args [][]byte) bool {
-	if repeatable(args) {
+	if e.again || repeatable(args) {
 		return true
 	}
 	row, err := command.Builtin().Lookup(args)

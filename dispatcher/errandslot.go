@@ -52,6 +52,11 @@ func (a *attempts) again(ctx context.Context, b bounce) bool {
 // the budget that requests have. The reply may be an error reply, also one of
 // those when the budget is spent.
 func (e *Errand) AskSlot(ctx context.Context, slot uint16, readOnly bool, args ...[]byte) ([]byte, error) {
+	reply, err := e.askSlot(ctx, slot, readOnly, args)
+	return reply.Bytes, err
+}
+
+func (e *Errand) askSlot(ctx context.Context, slot uint16, readOnly bool, args [][]byte) (NodeReply, error) {
 	q := leg{wire: resp.AppendCommandBytes(nil, args)}
 	budget := attempts{e: e}
 	for target, asking := "", false; ; {
@@ -60,7 +65,7 @@ func (e *Errand) AskSlot(ctx context.Context, slot uint16, readOnly bool, args .
 			var err error
 			if q.addr, q.profile, err = e.route(slot, readOnly && budget.hops == 0); err != nil {
 				if !budget.again(ctx, bounceDown) {
-					return nil, err
+					return NodeReply{}, err
 				}
 				continue
 			}
@@ -70,15 +75,15 @@ func (e *Errand) AskSlot(ctx context.Context, slot uint16, readOnly bool, args .
 			if target, asking = "", false; e.lost(ctx, err, args) && budget.again(ctx, bounceLost) {
 				continue
 			}
-			return nil, e.explain(err, e.safe(args))
+			return NodeReply{}, e.explain(err, e.safe(args))
 		}
 		b := classify(reply.Bytes)
 		if b == bounceNone {
-			return reply.Bytes, nil
+			return reply, nil
 		}
 		var ok bool
 		if target, asking, ok = e.redirected(slot, b, reply.Bytes, q); !ok || !budget.again(ctx, b) {
-			return reply.Bytes, nil
+			return reply, nil
 		}
 	}
 }

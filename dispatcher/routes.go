@@ -114,6 +114,7 @@ func (d *Dispatcher) reroute(t *slots.Table) {
 		(*f)()
 	}
 	d.retrack(old, rt)
+	d.claims.rerouted()
 }
 
 // member returns the member at addr, making it if need be.

@@ -253,6 +253,7 @@ func (s *trackingSet) each(f func(*Pipeline)) {
 func (d *Dispatcher) noteMoving(slot uint16) {
 	if d.moving.note(slot) {
 		d.tracking.each((*Pipeline).doubt)
+		d.claims.slotMoves(slot)
 	}
 }
 

@@ -103,6 +103,9 @@ func (w *replicaWait) Begin() {
 	}
 }
 
+// Waits implements Waiting.
+func (w *replicaWait) Waits() bool { return true }
+
 // Leave implements Waiting.
 func (w *replicaWait) Leave() {
 	w.mu.Lock()

@@ -61,7 +61,7 @@ func (s *session) badgeNow() badge {
 	s.badgeMu.Lock()
 	defer s.badgeMu.Unlock()
 	b := s.badge
-	b.blocked = s.blocked.Load() != nil
+	b.blocked = s.blocked.Load().waits()
 	return b
 }
 

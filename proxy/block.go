@@ -81,6 +81,10 @@ func (b *blocking) leave() {
 	}
 }
 
+// waits reports whether the command waits for what others do from now on. A nil
+// blocking does not.
+func (b *blocking) waits() bool { return b != nil && b.wait.Waits() }
+
 // leaveBlocked ends what the session is blocked in, if there is something.
 // Called by readLoop.
 func (s *session) leaveBlocked() {
