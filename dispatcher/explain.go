@@ -85,6 +85,29 @@ func (p *Pipeline) Explain(row *command.Row, args [][]byte) Explanation {
 	return x
 }
 
+// ExplainBlock is Explain for Block. There are several parts if the command waits
+// for keys of several slots.
+func (p *Pipeline) ExplainBlock(row *command.Row, args [][]byte) Explanation {
+	x := p.Explain(row, args)
+	keys, err := row.AppendKeys(nil, args)
+	if err != nil || x.Fault != errCrossSlot || !p.d.waitsOverSlots(row) {
+		return x
+	}
+	x.Fault, x.Keys = "", keys
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.newRequestLocked(row)
+	defer p.recycleLocked(r)
+	r.seq = p.tail
+	p.prepare(&r.one, args)
+	r.one.readOnly = false // primaries are asked
+	for _, k := range keys {
+		r.one.slot = p.d.hash(args[k])
+		x.Parts = append(x.Parts, p.explainLocked(&r.one, []int{k}))
+	}
+	return x
+}
+
 // explainLocked says where pt would go. keys are those of the whole command.
 func (p *Pipeline) explainLocked(pt *part, keys []int) PartPlan {
 	rt := p.d.routes.Load()

@@ -10,9 +10,9 @@ import (
 	"redis-cluster-proxy/resp"
 )
 
-// seekerOf returns what a blocking command over several slots wants, nil if it
-// cannot be done over several. wrong, if it is not nil, is a command over one of them
-// that any node answers with the error that the client has earned.
+// seekerOf returns what a blocking command over several slots wants. wrong, if it
+// is not nil, is a command over one of them that its node answers with the error that
+// the client has earned.
 func seekerOf(row *command.Row, args [][]byte, keys []int) (seek seeker, wrong [][]byte) {
 	list := make([][]byte, len(keys))
 	for i, k := range keys {
@@ -34,20 +34,27 @@ func seekerOf(row *command.Row, args [][]byte, keys []int) (seek seeker, wrong [
 
 // blockOverSlots is Block for keys in several slots.
 func (p *Pipeline) blockOverSlots(row *command.Row, args [][]byte, keys []int, done func(Reply)) (w Waiting, fault string) {
-	if p.d.cfg.RejectCrossSlot {
+	if !p.d.waitsOverSlots(row) {
 		return nil, errCrossSlot
 	}
 	copies := make([][]byte, len(args))
 	for i, arg := range args {
 		copies[i] = bytes.Clone(arg)
 	}
-	switch seek, wrong := seekerOf(row, copies, keys); {
-	case wrong != nil:
-		return newOverSlots(p, row, copies, &blunder{args: wrong, key: copies[keys[0]]}, done), ""
-	case seek != nil:
-		return newOverSlots(p, row, copies, seek, done), ""
+	seek, wrong := seekerOf(row, copies, keys)
+	if wrong != nil {
+		seek = &blunder{args: wrong, key: copies[keys[0]]}
 	}
-	return nil, errCrossSlot
+	return newOverSlots(p, row, copies, seek, done), ""
+}
+
+// waitsOverSlots reports whether the command waits for keys of several slots.
+func (d *Dispatcher) waitsOverSlots(row *command.Row) bool {
+	switch row.Name {
+	case "blpop", "brpop", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "xread", "xreadgroup":
+		return !d.cfg.RejectCrossSlot
+	}
+	return false
 }
 
 // wellTimed reports whether a node would take the timeout. The text of the error

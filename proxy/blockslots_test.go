@@ -2,8 +2,10 @@ package proxy_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"redis-cluster-proxy/internal/proxytest"
 )
@@ -101,6 +103,140 @@ func (tw twins) inTurn(t *testing.T, lines []string) {
 			if got != want {
 				t.Errorf("RESP%s: %s\n proxy says %.300q\n redis says %.300q", proto, line, got, want)
 			}
+		}
+	}
+}
+
+// TestBlockingOverSlotsEnds by its timeout, CLIENT UNBLOCK, CLIENT KILL, a hang-up and a drain, and takes nothing any more.
+func TestBlockingOverSlotsEnds(t *testing.T) {
+	p, a, b := blockedPair(t)
+	b.Do("DEL", "bse:1", "bse:2")
+	begin := time.Now()
+	if got := a.Ask("BLPOP bse:1 bse:2 0.05\r\n"); got != "*-1\r\n" || time.Since(begin) < 50*time.Millisecond {
+		t.Errorf("%q after %v", got, time.Since(begin))
+	}
+	id := strconv.FormatInt(a.Do("CLIENT", "ID").Int, 10)
+	for reason, want := range map[string]string{"TIMEOUT": "*-1\r\n", "ERROR": "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n"} {
+		a.Say("BZPOPMIN bse:1 bse:2 0\r\n")
+		awaitBlocked(t, b, 1)
+		if v := b.Do("CLIENT", "UNBLOCK", id, reason); v.Int != 1 {
+			t.Errorf("UNBLOCK %s: %+v", reason, v)
+		}
+		if got := a.Hear(); got != want {
+			t.Errorf("%s: %q", reason, got)
+		}
+		if v := b.Do("CLIENT", "UNBLOCK", id, reason); v.Int != 0 {
+			t.Errorf("nothing blocked: %+v", v)
+		}
+	}
+	for how, end := range map[string]func(c *proxytest.Dialog){
+		"close": func(c *proxytest.Dialog) { c.Close() },
+		"half close": func(c *proxytest.Dialog) {
+			if err := c.CloseWrite(); err != nil {
+				t.Error(err)
+			}
+			c.WantClosed()
+		},
+		"kill": func(c *proxytest.Dialog) {
+			b.Do("CLIENT", "KILL", "LADDR", p.Addr, "ADDR", c.NetConn().LocalAddr().String())
+			c.WantClosed()
+		},
+	} {
+		c := proxytest.Connect(t, p.Addr)
+		c.Say("BLPOP bse:1 bse:2 0\r\n")
+		awaitBlocked(t, b, 1)
+		end(c)
+		awaitBlocked(t, b, 0)
+		b.Do("RPUSH", "bse:2", "v")
+		if v := b.Do("BLPOP", "bse:1", "bse:2", "0"); len(v.Elems) != 2 || v.Elems[1].Str != "v" {
+			t.Errorf("%s: %+v", how, v)
+		}
+	}
+	c := proxytest.Connect(t, p.Addr)
+	c.Say("BLPOP bse:1 bse:2 0\r\n")
+	awaitBlocked(t, b, 1)
+	if err := p.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	c.WantClosed()
+}
+
+// TestBlockingOverSlotsRefused by the setting, and where keys must be at one node.
+func TestBlockingOverSlotsRefused(t *testing.T) {
+	cfg := proxytest.Config{}
+	cfg.Dispatcher.RejectCrossSlot = true
+	strict, d := proxytest.Connect(t, start(t, cfg).Addr), connect(t)
+	for _, line := range []string{"BLPOP a b 0", "BZMPOP 0 2 a b MIN", "XREAD BLOCK 0 STREAMS a b $ $"} {
+		if got := strict.Ask(line + "\r\n"); !strings.HasPrefix(got, "-CROSSSLOT ") {
+			t.Errorf("%s: %q", line, got)
+		}
+	}
+	for _, line := range []string{"BLMOVE a b LEFT LEFT 0", "BRPOPLPUSH a b 0"} {
+		if got := d.Ask(line + "\r\n"); !strings.HasPrefix(got, "-CROSSSLOT ") {
+			t.Errorf("%s: %q", line, got)
+		}
+	}
+	v := d.Do("PROXY", "EXPLAIN", "BLPOP", "a", "b", "0")
+	if text := fmt.Sprint(v.Elems); !strings.Contains(text, "waits for keys of all its slots") || strings.Count(text, "to primary") != 2 {
+		t.Errorf("%s", text)
+	}
+}
+
+// TestBlockingOverSlotsByACL: the user's rights count for what is done, and the proxy's for being told.
+func TestBlockingOverSlotsByACL(t *testing.T) {
+	p := startLocked(t, proxytest.Config{})
+	admin := proxytest.Connect(t, p.Addr)
+	for _, rules := range []string{"all on >x ~* +@all", "bare on >x ~* +blpop +xread", "narrow on >x ~acl:1 +@all"} {
+		admin.Do(strings.Fields("ACL SETUSER " + rules)...)
+	}
+	t.Cleanup(func() { admin.Do("ACL", "DELUSER", "all", "bare", "narrow") })
+	admin.Do("DEL", "acl:1", "acl:2")
+	for _, user := range []string{"all", "bare"} {
+		d := proxytest.Connect(t, p.Addr)
+		d.Do("AUTH", user, "x")
+		d.Say("BLPOP acl:1 acl:2 0\r\n")
+		awaitBlocked(t, admin, 1)
+		admin.Do("RPUSH", "acl:2", user)
+		if got, want := d.Hear(), fmt.Sprintf("*2\r\n$5\r\nacl:2\r\n$%d\r\n%s\r\n", len(user), user); got != want {
+			t.Errorf("%s: %q", user, got)
+		}
+	}
+	d := proxytest.Connect(t, p.Addr)
+	d.Do("AUTH", "narrow", "x")
+	if got := d.Ask("BLPOP acl:1 acl:2 0\r\n"); !strings.HasPrefix(got, "-NOPERM ") {
+		t.Errorf("%q", got)
+	}
+	d = proxytest.Connect(t, p.Addr)
+	d.Do("AUTH", "bare", "x")
+	if got := d.Ask("BZPOPMIN acl:1 acl:2 0\r\n"); !strings.HasPrefix(got, "-NOPERM ") {
+		t.Errorf("%q", got)
+	}
+	admin.Do("XADD", "acl:2", "7-1", "f", "v")
+	d.Say("XREAD BLOCK 0 STREAMS acl:1 acl:2 $ $\r\n")
+	awaitBlocked(t, admin, 1)
+	admin.Do("XADD", "acl:2", "7-2", "f", "v")
+	if got := d.Hear(); got != "*1\r\n*2\r\n$5\r\nacl:2\r\n*1\r\n*2\r\n$3\r\n7-2\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestBlockingOverSlotsWithoutTracking: nobody may be told of changes, so it is looked for them.
+func TestBlockingOverSlotsWithoutTracking(t *testing.T) {
+	c := lockedCluster.Get(t)
+	for _, n := range c.Primaries() {
+		if err := n.Client().Do(t.Context(), "ACL", "SETUSER", "blind", "on", ">x", "~*", "+@all", "-client|tracking").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := proxytest.Start(t, proxytest.Config{Seeds: c.Addrs(), User: "blind", Password: "x"})
+	a, b := proxytest.Connect(t, p.Addr), proxytest.Connect(t, p.Addr)
+	b.Do("DEL", "blind:1", "blind:2")
+	for i := range 3 {
+		a.Say("BLPOP blind:1 blind:2 0\r\n")
+		awaitBlocked(t, b, 1)
+		b.Do("RPUSH", "blind:2", fmt.Sprint(i))
+		if got, want := a.Hear(), fmt.Sprintf("*2\r\n$7\r\nblind:2\r\n$1\r\n%d\r\n", i); got != want {
+			t.Errorf("%q", got)
 		}
 	}
 }

@@ -41,6 +41,7 @@ const (
 	WayAllNodes     = "sent to all nodes"
 	WayEveryPrimary = "sent to all primaries, once"
 	WayEveryNode    = "sent to all nodes, once"
+	WayWaits        = "waits for keys of all its slots"
 	WayWrote        = "sent to the primaries that the session wrote to, or to all"
 	WayRefused      = "refused"
 )
@@ -131,8 +132,10 @@ func (s *Server) treatment(pipe *dispatcher.Pipeline, args [][]byte) Treatment {
 			t.Way, t.Merge, t.Blocks = WayWrote, mergeWords[command.AggMin], true
 			break
 		}
-		t.forward(pipe.Explain(row, args))
-		if t.Blocks = t.Fault == ""; t.Blocks {
+		t.forward(pipe.ExplainBlock(row, args))
+		if len(t.Plan.Parts) > 1 {
+			t.Way, t.Merge, t.Blocks, t.Note = WayWaits, "", true, "the nodes tell when one changes; see waiting.md"
+		} else if t.Blocks = t.Fault == ""; t.Blocks {
 			t.Note = "blocks there, over a connection of the session's own"
 		}
 	}

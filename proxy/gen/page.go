@@ -20,7 +20,7 @@ command of a newer server or of a module is treated as its row says: by its keys
 ` + "`PROXY EXPLAIN command arg ...`" + ` tells the same of one request, with nodes.
 
 - A command that is *sent to the node of its slot* and has keys of several slots is answered ` + "`CROSSSLOT`" + `, unless it is *split by
-  slot*, which ` + "`-cross-slot=reject`" + ` turns off.
+  slot* or *waits for keys of all its slots*, which ` + "`-cross-slot=reject`" + ` turns off.
 - One marked *reads* may go to a replica, as ` + "`-read-prefer`" + ` says.
 - The last column is about a command whose connection is lost after it was sent: it is *sent again*, or its client is answered
   ` + "`UNKNOWNRESULT`" + `, for it may have been executed, or that is *as the flag says*: ` + "`-retry-writes`" + `.
@@ -88,6 +88,9 @@ func (w *writer) row(row *command.Row) {
 	if apart.Way == proxy.WaySplit {
 		says[0] = treated(apart)
 	}
+	if apart.Way == proxy.WayWaits {
+		says = append(says, "with keys in several slots "+treated(apart))
+	}
 	if row.ReadOnly() && together.Plan != nil {
 		says[0] = "reads; " + says[0]
 	}
@@ -99,7 +102,7 @@ func (w *writer) row(row *command.Row) {
 	if none, found := sample(row, 0); len(found) == 0 && len(keys) > 0 && row.Flags.Has(command.FlagNoMandatoryKeys) {
 		says = append(says, "without keys "+treated(w.server.Treatment(none)))
 	}
-	if v, ok := variants[row.Name]; ok {
+	for _, v := range variants[row.Name] {
 		if t := server.Treatment(words(v[1])); treated(t) != treated(together) {
 			says = append(says, v[0]+" "+treated(t))
 		}

@@ -21,11 +21,11 @@ var keywordSamples = map[string]string{
 
 // variants are requests of a command that are treated in another way, with what
 // they are called in the page.
-var variants = map[string][2]string{
-	"xread":      {"with BLOCK", "XREAD BLOCK 0 STREAMS a 0"},
-	"xreadgroup": {"with BLOCK", "XREADGROUP GROUP g c BLOCK 0 STREAMS a >"},
-	"keys":       {"`{tag}*`", "KEYS {tag}*"},
-	"debug":      {"about a key", "DEBUG OBJECT a"},
+var variants = map[string][][2]string{
+	"xread":      {{"with BLOCK", "XREAD BLOCK 0 STREAMS a 0"}, {"with BLOCK and keys in several slots", "XREAD BLOCK 0 STREAMS a b 0 0"}},
+	"xreadgroup": {{"with BLOCK", "XREADGROUP GROUP g c BLOCK 0 STREAMS a >"}, {"with BLOCK and keys in several slots", "XREADGROUP GROUP g c BLOCK 0 STREAMS a b > >"}},
+	"keys":       {{"`{tag}*`", "KEYS {tag}*"}},
+	"debug":      {{"about a key", "DEBUG OBJECT a"}},
 }
 
 func words(line string) [][]byte {
