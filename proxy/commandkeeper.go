@@ -17,6 +17,8 @@ type CommandSource interface {
 	Commands(ctx context.Context) (any, error)
 	// Version returns what the servers are, like "redis 7.0.15".
 	Version(ctx context.Context) (string, error)
+	// Databases returns how many databases the cluster has.
+	Databases(ctx context.Context) (int, error)
 }
 
 // askTimeout bounds the questions about the cluster's commands.
@@ -86,5 +88,8 @@ func (k *CommandKeeper) refresh(ctx context.Context) error {
 	}
 	_, number, _ := strings.Cut(version, " ")
 	k.server.SetServerVersion(number)
+	if n, err := k.source.Databases(ctx); err == nil { // else it does not tell everybody
+		k.server.SetDatabases(n)
+	}
 	return nil
 }

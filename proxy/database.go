@@ -5,8 +5,10 @@ import (
 	"redis-cluster-proxy/resp"
 )
 
-// A cluster has one database, number 0, as CONFIG GET databases tells. These
-// commands answer as a server does that was configured so; a node would say that
+// A cluster has one database, number 0, as CONFIG GET databases tells. Only where
+// the servers say that they have more (cluster-databases of Valkey 9) a session may
+// select another: its commands travel over connections of that database. Otherwise
+// these commands answer as a server does that was configured so; a node would say that
 // they are not allowed in cluster mode.
 const (
 	errNoInteger = "ERR value is not an integer or out of range"
@@ -27,16 +29,39 @@ func dbIndex(arg []byte) (n int64, text string) {
 	}
 }
 
+// SetDatabases says how many databases the cluster has; 1 if never called. Safe at
+// any time.
+func (s *Server) SetDatabases(n int) { s.databases.Store(int32(max(n, 1))) }
+
+// outOfRange reports whether there is no such database.
+func (s *Server) outOfRange(db int64) bool { return db < 0 || db >= int64(s.databases.Load()) }
+
 func (s *session) selectDB(row *command.Row, cmd *resp.Command) verdict {
-	switch n, text := dbIndex(cmd.Args[1]); {
+	n, text := dbIndex(cmd.Args[1])
+	switch {
 	case text != "":
 		return s.fail(row, text)
-	case n != 0:
+	case int(n) == s.profile.DB:
+		return s.ok(row)
+	case s.srv.outOfRange(n), s.within != nil: // it was when it was queued
 		return s.fail(row, errDBIndex)
+	case s.pipe.Busy():
+		return retry
 	}
+	profile := s.profile
+	profile.DB = int(n)
+	s.setProfile(profile)
 	return s.ok(row)
 }
 
+// selectsOther reports whether a SELECT is of another database than the session's.
+// Inside MULTI that is not possible: a unit travels over connections of one.
+func (s *session) selectsOther(cmd *resp.Command) bool {
+	n, text := dbIndex(cmd.Args[1])
+	return text == "" && !s.srv.outOfRange(n) && int(n) != s.profile.DB
+}
+
+// move answers MOVE where there is one database; see decide.
 func (s *session) move(row *command.Row, cmd *resp.Command) verdict {
 	switch n, text := dbIndex(cmd.Args[2]); {
 	case text != "":
@@ -47,23 +72,33 @@ func (s *session) move(row *command.Row, cmd *resp.Command) verdict {
 	return s.fail(row, "ERR source and destination objects are the same")
 }
 
+// swapDB swaps nothing: the nodes of a cluster cannot do it all at once, and
+// refuse it.
 func (s *session) swapDB(row *command.Row, cmd *resp.Command) verdict {
 	first, text := dbIndex(cmd.Args[1])
 	if text != "" {
 		return s.fail(row, "ERR invalid first DB index")
 	}
 	second, text := dbIndex(cmd.Args[2])
-	if text != "" {
+	switch {
+	case text != "":
 		return s.fail(row, "ERR invalid second DB index")
-	}
-	if first != 0 || second != 0 {
+	case s.srv.outOfRange(first), s.srv.outOfRange(second):
 		return s.fail(row, errDBIndex)
+	case first != second:
+		return s.fail(row, "ERR SWAPDB is not allowed in cluster mode")
 	}
 	return s.ok(row)
 }
 
-// databaseFault is what is wrong with the database that COPY names, "" if
-// nothing is.
+// forDatabases reports whether a command that names a database is for the nodes,
+// because they have several.
+func (s *Server) forDatabases(row *command.Row) bool {
+	return s.databases.Load() > 1 && (row.Is("move") || row.Is("copy"))
+}
+
+// databaseFault is what is wrong with the database that COPY names where there is
+// one, "" if nothing is.
 func databaseFault(args [][]byte) string {
 	for i := 3; i+1 < len(args); i++ {
 		if !is(args[i], "DB") {

@@ -30,6 +30,9 @@ func (s *Server) decide(row *command.Row, args [][]byte) decision {
 	if row.Family == command.FamilyCluster && s.cfg.NoClusterEmulation {
 		return decision{way: wayRefuse, fault: errNoCluster}
 	}
+	if s.forDatabases(row) {
+		return decision{way: wayForward}
+	}
 	if f := localCommands[row.Name]; f != nil {
 		if n := len(args); row.Arity >= 0 && n != row.Arity || n < -row.Arity {
 			// Lookup leaves this to the cluster where the cluster does not

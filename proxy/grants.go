@@ -48,7 +48,7 @@ var probes = map[string][][]byte{
 
 // lasting are the probes that a connection remembers, so that nobody else may get
 // it.
-var lasting = map[string]bool{"readonly": true, "asking": true}
+var lasting = map[string]bool{"readonly": true, "asking": true, "select": true}
 
 // grant is that somebody may use a command.
 type grant struct {

@@ -20,7 +20,7 @@ func (s *session) randomKey(row *command.Row, cmd *resp.Command) verdict {
 	}
 	args, proto := cloneArgs(cmd.Args), s.proto()
 	return s.alone(row, func(ctx context.Context, e *dispatcher.Errand) []byte {
-		sizes, err := s.srv.ownErrand().AskShards(ctx, []byte("DBSIZE"))
+		sizes, err := s.ownErrand().AskShards(ctx, []byte("DBSIZE"))
 		if err != nil {
 			return errorReply(err)
 		}

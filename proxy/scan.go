@@ -38,7 +38,7 @@ func (s *session) scan(row *command.Row, cmd *resp.Command) verdict {
 				return resp.AppendError(nil, errSyntax)
 			}
 		}
-		walk := s.srv.ownErrand()
+		walk := s.ownErrand()
 		walk.Limit(s.srv.mergedLimit())
 		reply, err := s.srv.walker.Scan(ctx, wholeCluster{s.srv.d, walk}, &req)
 		if err != nil {
@@ -98,11 +98,11 @@ func (c wholeCluster) AskSlot(ctx context.Context, slot uint16, command ...[]byt
 	return c.e.AskSlot(ctx, slot, false, command...)
 }
 
-// ownErrand makes an Errand by the proxy's own account.
-func (s *Server) ownErrand() *dispatcher.Errand {
-	profile := s.defaultProfile()
-	profile.Proto = resp.RESP2
-	return s.d.NewErrand(profile)
+// ownErrand makes an Errand by the proxy's own account, in the session's database.
+func (s *session) ownErrand() *dispatcher.Errand {
+	profile := s.srv.defaultProfile()
+	profile.Proto, profile.DB = resp.RESP2, s.profile.DB
+	return s.srv.d.NewErrand(profile)
 }
 
 // isOwnAccount reports whether a profile is of the proxy's own account.

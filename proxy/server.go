@@ -79,6 +79,7 @@ type Server struct {
 	hub           *pubsub.Hub
 	table         atomic.Pointer[command.Table]
 	gate          atomic.Pointer[pause] // of CLIENT PAUSE; nil: none. Written under mu
+	databases     atomic.Int32
 	serverVersion atomic.Pointer[string]
 
 	lastID             atomic.Uint64
@@ -120,6 +121,7 @@ func New(cfg Config, d *dispatcher.Dispatcher, table *command.Table) *Server {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.SetTable(table)
 	s.SetServerVersion("7.0.0")
+	s.SetDatabases(1)
 	return s
 }
 

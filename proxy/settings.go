@@ -30,7 +30,7 @@ type setting struct {
 // ownSettings are the settings that are the proxy's and not its nodes', in the
 // order in which CONFIG GET lists them.
 var ownSettings = []setting{
-	{"databases", fixed("1"), nil},
+	{"databases", func(s *Server, _ *settings) string { return strconv.Itoa(int(s.databases.Load())) }, nil},
 	{"port", func(s *Server, _ *settings) string { return strconv.Itoa(s.port()) }, nil},
 	{"tcp-keepalive", fixed("15"), nil}, // net.ListenConfig's
 	{

@@ -70,7 +70,7 @@ func (s *session) askHolders(row *command.Row, cmd *resp.Command, slot uint16, j
 	args := cloneArgs(cmd.Args)
 	return s.aloneAtLength(row, func(ctx context.Context, e *dispatcher.Errand) dispatcher.Reply {
 		e.Limit(s.srv.mergedLimit())
-		cluster := wholeCluster{s.srv.d, s.srv.ownErrand()}
+		cluster := wholeCluster{s.srv.d, s.ownErrand()}
 		holders := []string{cluster.Layout().Owner(slot)}
 		fault := error(nil)
 		for range maxHolders {

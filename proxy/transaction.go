@@ -128,6 +128,8 @@ func (s *session) enqueue(row *command.Row, cmd *resp.Command) verdict {
 	switch d := s.srv.decide(row, cmd.Args); {
 	case row.Flags.Has(command.FlagNoMulti):
 		fault = errNoMulti
+	case d.way == wayLocal && row.Is("select") && s.selectsOther(cmd):
+		fault = "ERR 'select' of another database is not supported inside MULTI by this proxy"
 	case alongWithMulti[row.Name], d.way == wayForward, d.way == wayBlock:
 		fault = s.pipe.Queue(&s.tx.queue, row, cmd)
 	case d.way == wayRefuse:

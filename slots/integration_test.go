@@ -133,6 +133,9 @@ func testRealQueries(t *testing.T, c *Cluster) {
 	if err != nil || len(version) < len("redis 7") {
 		t.Errorf("Version = %q, %v", version, err)
 	}
+	if n, err := c.Databases(t.Context()); err != nil || n != 1 {
+		t.Errorf("Databases = %d, %v", n, err)
+	}
 	commands, err := c.Commands(t.Context())
 	if rows, ok := commands.([]any); err != nil || !ok || len(rows) < 100 {
 		t.Errorf("Commands = %T, %v", commands, err)

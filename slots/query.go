@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -20,6 +21,27 @@ func (c *Cluster) Version(ctx context.Context) (string, error) {
 	}
 	text, _ := reply.(string)
 	return parseVersion(text)
+}
+
+// Databases returns how many databases each node has, as any living node tells by the setting that Valkey 9 has for it; without
+// the setting there is one.
+func (c *Cluster) Databases(ctx context.Context) (int, error) {
+	const setting = "cluster-databases"
+	reply, err := c.query(ctx, "CONFIG", "GET", setting)
+	if err != nil {
+		return 0, err
+	}
+	switch v := reply.(type) {
+	case []any:
+		if len(v) == 2 {
+			return strconv.Atoi(fmt.Sprint(v[1]))
+		}
+	case map[any]any:
+		if n := v[setting]; n != nil {
+			return strconv.Atoi(fmt.Sprint(n))
+		}
+	}
+	return 1, nil
 }
 
 // parseVersion reads INFO. Valkey says redis_version too, which there is the version of Redis it is compatible with.

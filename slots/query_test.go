@@ -38,6 +38,25 @@ func TestQueries(t *testing.T) {
 	}
 }
 
+func TestDatabases(t *testing.T) {
+	n := startStubs(t, 1)
+	c := newTestCluster(t, n[0].addr)
+	mustLoad(t, c)
+	for reply, want := range map[string]int{
+		"*2\r\n$17\r\ncluster-databases\r\n$2\r\n16\r\n": 16, "%1\r\n$17\r\ncluster-databases\r\n$1\r\n3\r\n": 3,
+		"*0\r\n": 1, "%0\r\n": 1,
+	} {
+		n[0].on("CONFIG GET cluster-databases", reply)
+		if got, err := c.Databases(t.Context()); got != want || err != nil {
+			t.Errorf("after %q Databases = %d, %v", reply, got, err)
+		}
+	}
+	n[0].on("CONFIG GET cluster-databases", "-ERR unknown command 'CONFIG'\r\n")
+	if got, err := c.Databases(t.Context()); err == nil {
+		t.Errorf("without CONFIG Databases = %d", got)
+	}
+}
+
 func TestQueryPassesOverNodesThatLoad(t *testing.T) {
 	n := startStubs(t, 3)
 	for _, node := range n[1:] {

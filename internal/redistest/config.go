@@ -13,6 +13,7 @@ type Config struct {
 	Primaries   int           // number of primaries; 0: 3
 	Replicas    int           // replicas of each primary; 0: 1, negative: none
 	NodeTimeout time.Duration // cluster-node-timeout of real nodes; 0: 2 s
+	Databases   int           // how many a fake node has; 0: 1, and SELECT is refused
 	Password    string        // requirepass and masterauth; empty: none
 	Host        string        // IP address to listen on and to announce; empty: 127.0.0.1
 	Binary      string        // the server's program; empty: redis-server, found in PATH

@@ -22,6 +22,7 @@ type fakeConn struct {
 	readonly bool
 	asking   bool
 	quit     bool
+	db       int
 	queue    *transaction   // nil: not in MULTI
 	watched  map[string]int // key -> its version at WATCH
 
@@ -38,7 +39,7 @@ func newFakeConn(n *FakeNode, conn net.Conn) *fakeConn {
 // reset is the state of a fresh connection.
 func (c *fakeConn) reset() {
 	c.out.proto, c.name, c.authed = 2, "", c.node.cluster.cfg.Password == ""
-	c.readonly, c.asking, c.queue, c.watched = false, false, nil, nil
+	c.readonly, c.asking, c.queue, c.watched, c.db = false, false, nil, nil, 0
 }
 
 // cut closes the connection. The cluster's lock is held.
@@ -209,7 +210,7 @@ func (c *fakeConn) callLocked(cmd *fakeCommand, args []string, tx bool) {
 		c.node.executed[""]++
 	}
 	if cmd.has("write") {
-		c.node.cluster.log = append(c.node.cluster.log, Execution{c.node, c.id, args, keys, tx})
+		c.node.cluster.log = append(c.node.cluster.log, Execution{c.node, c.id, args, keys, tx, c.db})
 	}
 	cmd.run(c, args)
 }

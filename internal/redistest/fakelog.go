@@ -9,6 +9,7 @@ type Execution struct {
 	Args []string
 	Keys []string
 	Tx   bool // it was part of a transaction
+	DB   int
 }
 
 // Writes returns the executed writes that had key among their keys, in the order in which they were executed. Migration is

@@ -112,11 +112,15 @@ func (c *fakeConn) quitCommand([]string) {
 }
 
 func (c *fakeConn) selectCommand(args []string) {
-	if args[1] != "0" {
+	switch n, err := strconv.Atoi(args[1]); {
+	case c.node.cluster.cfg.Databases <= 1 && args[1] != "0":
 		c.fail("ERR SELECT is not allowed in cluster mode")
-		return
+	case err != nil || n < 0 || n > 0 && n >= c.node.cluster.cfg.Databases:
+		c.fail("ERR DB index is out of range")
+	default:
+		c.db = n
+		c.out.simple("OK")
 	}
-	c.out.simple("OK")
 }
 
 func (c *fakeConn) client(args []string) {
