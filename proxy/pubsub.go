@@ -57,7 +57,11 @@ func (s *session) subscribe(row *command.Row, cmd *resp.Command) verdict {
 	return s.runAside(row, func(ctx context.Context) dispatcher.Reply {
 		ctx, cancel := context.WithTimeoutCause(ctx, subscribePatience, errNotConfirmed)
 		defer cancel()
-		if err := j.Wait(ctx, func(told []byte) { s.pipe.Gather(told, false) }); err != nil {
+		err := j.Wait(ctx, func(told []byte) {
+			s.showSubscriptions() // whoever has heard of it finds it in CLIENT LIST
+			s.pipe.Gather(told, false)
+		})
+		if err != nil {
 			return dispatcher.Whole(subscribeFault(err))
 		}
 		return dispatcher.Reply{}
@@ -93,6 +97,7 @@ func (s *session) unsubscribe(row *command.Row, cmd *resp.Command) verdict {
 		ctx, cancel := context.WithTimeout(ctx, subscribePatience)
 		defer cancel()
 		l.Wait(ctx)
+		s.showSubscriptions()
 		s.pipe.Gather(l.Told, false)
 		return dispatcher.Reply{}
 	}, s.noteSubscriptions)
@@ -104,11 +109,17 @@ func (s *session) noteSubscriptions() {
 	if s.sub == nil {
 		return
 	}
+	s.showSubscriptions()
+	s.settlePlain()
+}
+
+// showSubscriptions shows others how many there are. It may be called beside the
+// session.
+func (s *session) showSubscriptions() {
 	s.hears.Store(s.sub.Total() > 0)
 	s.show(func(b *badge) {
 		b.channels, b.patterns, b.shardChannels = s.sub.Count(pubsub.Channel), s.sub.Count(pubsub.Pattern), s.sub.Count(pubsub.Shard)
 	})
-	s.settlePlain()
 }
 
 // unsubscribeAll ends all subscriptions in silence.
