@@ -8,9 +8,10 @@ TESTFLAGS ?= -race -p 1 -timeout 10m
 FUZZTIME  ?= 10s
 # The version is stamped above, and asking git fails in a tree that belongs to another user, as CI's often does.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
+DISTRIBUTED := python3-rq python3-celery python3-redis ruby-sidekiq ruby-redis php-cli php-redis libhiredis-dev
 SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 
-.PHONY: all help test lint fuzz bench demo generate clean redis compiler clients node python
+.PHONY: all help test lint fuzz bench demo generate clean redis compiler clients node distributed
 
 all: ## build bin/redis-cluster-proxy: static, version stamped
 	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BINARY) ./cmd/redis-cluster-proxy
@@ -56,7 +57,7 @@ redis: # redis-server, redis-cli and redis-benchmark from the distribution
 compiler: # the race detector needs cgo
 	@$(call install,gcc,gcc libc6-dev)
 
-clients: python bin/clients/node_modules/.package-lock.json # the libraries that the tests of internal/clients run
+clients: distributed bin/clients/node_modules/.package-lock.json # the libraries that the tests of internal/clients run
 
 bin/clients/node_modules/.package-lock.json: internal/clients/testdata/node/package.json internal/clients/testdata/node/package-lock.json | node
 	@mkdir -p bin/clients && cp $^ bin/clients && npm ci --prefix bin/clients --ignore-scripts --no-audit --no-fund && touch $@
@@ -64,8 +65,10 @@ bin/clients/node_modules/.package-lock.json: internal/clients/testdata/node/pack
 node:
 	@$(call install,node npm,nodejs npm)
 
-python: # also where another python3 than the distribution's comes first
-	@for p in python3 /usr/bin/python3; do $$p -c 'import redis' 2>/dev/null && exit 0; done; $(call install,python3-redis,python3-redis)
+distributed: # what the distribution has for its own interpreters, of which python3 need not be the first in the PATH
+	@for p in python3 /usr/bin/python3; do $$p -c 'import rq, celery, redis' 2>/dev/null && break; done && \
+	ruby -e 'require "sidekiq"; require "redis"' 2>/dev/null && php -r 'exit(class_exists("Redis") ? 0 : 1);' 2>/dev/null && \
+	[ -e /usr/include/hiredis/hiredis.h ] && exit 0; $(call install,distributed,$(DISTRIBUTED))
 
 # install PROGRAMS,PACKAGES: nothing happens if all the programs are there; nothing is asked.
 define install

@@ -21,7 +21,7 @@ func cliTargets(t *testing.T) map[string]target {
 	c := redistest.StartCluster(t, redistest.Replicas(0), redistest.Conf(lfu))
 	p := proxytest.Start(t, proxytest.Config{Seeds: c.Addrs()})
 	return map[string]target{
-		"plain": {addr: redistest.StartServer(t, "databases 1", lfu).Addr},
+		"plain": {addr: redistest.StartServer(t, "databases 1", lfu, "repl-diskless-sync-delay 0").Addr},
 		"proxy": {addr: p.Addr, proxy: p},
 	}
 }
@@ -107,6 +107,7 @@ func TestRedisCLI(t *testing.T) {
 	t.Parallel()
 	for name, at := range cliTargets(t) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			for _, call := range cliCalls {
 				var args []string
