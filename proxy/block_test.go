@@ -223,3 +223,50 @@ func TestWait(t *testing.T) {
 	a.Close()
 	awaitBlocked(t, b, 0)
 }
+
+// TestBlockingTakesItsTime: what bounds other requests does not bound it.
+func TestBlockingTakesItsTime(t *testing.T) {
+	cfg := proxytest.Config{}
+	cfg.Backend.RequestTimeout = 50 * time.Millisecond
+	d := proxytest.Connect(t, start(t, cfg).Addr)
+	k := unused(t, d)
+	for _, wait := range []string{"BLPOP KEY 0.4", "XREAD BLOCK 400 STREAMS KEY $", "WAIT 7 400"} {
+		if got := d.Ask(strings.ReplaceAll(wait, "KEY", k) + "\r\n"); got != "*-1\r\n" && got != ":1\r\n" {
+			t.Errorf("%s: %q", wait, got)
+		}
+	}
+}
+
+// TestBlockedUserWithFewRights: he may not use CLIENT, and yet costs no element and no connection when he leaves.
+func TestBlockedUserWithFewRights(t *testing.T) {
+	p, _, b := blockedPair(t)
+	k := unused(t, b)
+	if v := b.Do("ACL", "SETUSER", t.Name(), "on", ">pw", "~*", "+blpop", "+xread"); v.Str != "OK" {
+		t.Fatalf("ACL SETUSER: %+v", v)
+	}
+	t.Cleanup(func() { proxytest.Connect(t, p.Addr).Do("ACL", "DELUSER", t.Name()) })
+	for _, wait := range []string{"BLPOP " + k + " 0", "XREAD BLOCK 0 STREAMS " + k + "2 $"} {
+		a := proxytest.Connect(t, p.Addr)
+		if v := a.Do("AUTH", t.Name(), "pw"); v.Str != "OK" {
+			t.Fatalf("AUTH: %+v", v)
+		}
+		if v := a.Do("BRPOP", k, "0"); !strings.HasPrefix(v.Str, "NOPERM ") {
+			t.Errorf("BRPOP: %+v", v)
+		}
+		a.Say(wait + "\r\n")
+		awaitBlocked(t, b, 1)
+		if err := a.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		a.WantClosed()
+	}
+	b.Do("RPUSH", k, "v")
+	if v := b.Do("LLEN", k); v.Int != 1 {
+		t.Errorf("%d elements", v.Int)
+	}
+	for _, n := range p.Pool.Nodes() {
+		if s := n.Stats(); s.Losses > 0 || s.Held > 0 {
+			t.Errorf("%s: %d connections were lost, %d are held", n.Addr, s.Losses, s.Held)
+		}
+	}
+}
