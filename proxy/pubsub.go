@@ -24,6 +24,10 @@ var pubsubKinds = map[string]pubsub.Kind{
 // It is what commands wait for a failover.
 const subscribePatience = 5 * time.Second
 
+// unsubscribePatience is how long they may take to end one. The client hears
+// nothing more in any case.
+const unsubscribePatience = time.Second
+
 // subscriber returns the session's place in the hub, which it gets with its first
 // subscription.
 func (s *session) subscriber() *pubsub.Client {
@@ -94,7 +98,7 @@ func (s *session) unsubscribe(row *command.Row, cmd *resp.Command) verdict {
 		return done
 	}
 	return s.runAside(row, func(ctx context.Context) dispatcher.Reply {
-		ctx, cancel := context.WithTimeout(ctx, subscribePatience)
+		ctx, cancel := context.WithTimeout(ctx, unsubscribePatience)
 		defer cancel()
 		l.Wait(ctx)
 		s.showSubscriptions()
@@ -127,6 +131,13 @@ func (s *session) unsubscribeAll() {
 	if s.sub != nil {
 		s.sub.Reset()
 		s.noteSubscriptions()
+	}
+}
+
+// endSubscriptions is unsubscribeAll for a client that is leaving.
+func (s *session) endSubscriptions() {
+	if s.sub != nil {
+		s.sub.Close()
 	}
 }
 

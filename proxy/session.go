@@ -139,9 +139,7 @@ func (s *session) finish(err error) {
 	s.ended.Store(true)
 	s.srv.monitors.leave(s)
 	s.watch.close()
-	if s.sub != nil {
-		s.sub.Close()
-	}
+	s.endSubscriptions()
 	s.pipe.Close()
 	s.conn.Close()
 	s.in.Release()
@@ -153,6 +151,7 @@ func (s *session) unfinished() bool {
 	if s.pipe.Busy() {
 		return true
 	}
+	s.endSubscriptions() // or it might never be finished
 	s.pipe.Flush()
 	return s.conn.Backlogged(0)
 }
