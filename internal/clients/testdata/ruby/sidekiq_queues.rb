@@ -14,10 +14,10 @@ def start(*options)
   spawn("setpriv", "--pdeathsig", "KILL", "sidekiq", "--require", File.join(__dir__, "sidekiq_jobs.rb"), *queues, *options)
 end
 
-# stop ends a process and returns its status.
-def stop(pid, signal = "TERM")
-  Process.kill(signal, pid)
-  Process.wait2(pid)[1].exitstatus
+# stop ends processes and returns their statuses. One signal each: this version stumbles over two that come together.
+def stop(*pids)
+  pids.each { |pid| Process.kill("TERM", pid) }
+  pids.map { |pid| Process.wait2(pid)[1].exitstatus }
 end
 
 # processes is how many work on these queues.
@@ -74,15 +74,14 @@ end
 family "stopped" do
   100.times { |i| SlowJob.set(queue: QUEUES[i % 3]).perform_async(key("slow"), i) }
   eventually("some are done") { !done(key("slow")).empty? }
-  [first, second].each { |pid| Process.kill("TSTP", pid) } # they take no more
-  same [stop(first), stop(second)], [0, 0] # what they work on is finished
+  same stop(first, second), [0, 0] # what they work on is finished
   left = QUEUES.sum { |q| Sidekiq::Queue.new(q).size }
   raise "nothing is left" if left.zero?
   same done(key("slow")).size + left, 100
   third = start("--concurrency", "10")
   eventually("all are done") { done(key("slow")).size >= 100 }
   same done(key("slow")), (0...100).to_a # each once
-  same stop(third), 0
+  same stop(third), [0]
   same processes, 0
 end
 
