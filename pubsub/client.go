@@ -84,6 +84,7 @@ type Joining struct {
 	kind   Kind
 	names  []string
 	topics []*topic
+	from   int // those before it were up
 }
 
 // Join begins to subscribe as who. Nodes are asked at once.
@@ -127,16 +128,11 @@ func (j *Joining) try(announce func([]byte)) (done bool, missing *topic, err err
 		j.releaseLocked()
 		return true, nil, context.Canceled
 	}
-	for _, t := range j.topics {
-		switch {
-		case t.fault != "":
+	if missing = j.missingLocked(); missing != nil {
+		if missing.fault != "" {
 			j.releaseLocked()
-			return true, nil, Fault(t.fault)
-		case missing == nil && !t.upLocked() && !j.c.hasLocked(t):
-			missing = t
+			return true, nil, Fault(missing.fault)
 		}
-	}
-	if missing != nil {
 		return false, missing, nil
 	}
 	word := kindWords[j.kind].subscribe
@@ -148,6 +144,22 @@ func (j *Joining) try(announce func([]byte)) (done bool, missing *topic, err err
 	j.releaseLocked()
 	announce(told)
 	return true, nil, nil
+}
+
+// missingLocked returns a topic that is not up, nil if there is none. It does not
+// look at all of ten thousand each time that one more is up.
+func (j *Joining) missingLocked() *topic {
+	for first := j.from; ; {
+		for ; j.from < len(j.topics); j.from++ {
+			if t := j.topics[j.from]; t.fault != "" || !t.upLocked() && !j.c.hasLocked(t) {
+				return t
+			}
+		}
+		if first == 0 {
+			return nil
+		}
+		first, j.from = 0, 0 // it may have been lost again meanwhile
+	}
 }
 
 func (c *Client) hasLocked(t *topic) bool {

@@ -305,8 +305,12 @@ func messageOf(push []byte) (kind Kind, name []byte) {
 	return 0, nil
 }
 
-// bulkAt returns the content of the bulk string that begins at an index.
+// bulkAt returns the content of the bulk string that begins at an index, nil if
+// there is none.
 func bulkAt(b []byte, at int) []byte {
+	if at >= len(b) || b[at] != '$' {
+		return nil
+	}
 	n, i := 0, at+1
 	for ; i < len(b) && '0' <= b[i] && b[i] <= '9'; i++ {
 		n = n*10 + int(b[i]-'0')

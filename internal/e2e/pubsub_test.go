@@ -178,6 +178,40 @@ func TestSubscriptionsSurviveTheirNode(t *testing.T) {
 	}
 }
 
+// TestSubscriptionsLeaveADemotedNode: after a failover that somebody asked for, in which no connection is lost, subscriptions
+// are where the slots are, each once.
+func TestSubscriptionsLeaveADemotedNode(t *testing.T) {
+	c, ctx := breakable.Get(t), testContext(t)
+	p := start(t, c, proxytest.Config{ReloadInterval: 200 * time.Millisecond})
+	d := proxytest.Connect(t, p.Addr)
+	old := c.Primaries()[0]
+	name := "demoted"
+	for i := 0; c.OwnerOf(redistest.Slot(name)) != old; i++ {
+		name = fmt.Sprint("demoted:", i)
+	}
+	sub := subscribed(t, p.Addr, "SUBSCRIBE", name, "__keyevent@0__:none")
+	now, err := c.Failover(ctx, old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(n *redistest.Node) int64 {
+		reply, err := n.Client().Do(ctx, "PUBSUB", "NUMSUB", name, "__keyevent@0__:none").Slice()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reply[1].(int64) + reply[3].(int64)
+	}
+	eventually(t, "the subscriptions have moved", func() bool { return at(old) == 0 && at(now) == 2 })
+	for i := range 10 {
+		if v := d.Do("PUBLISH", name, fmt.Sprint(i)); v.Int != 1 {
+			t.Errorf("PUBLISH: %+v", v)
+		}
+		if got, want := sub.Hear(), message("message", name, fmt.Sprint(i)); got != want {
+			t.Fatalf("heard %q, want %q", got, want)
+		}
+	}
+}
+
 // hearAll passes on what a subscriber hears until its connection ends.
 func hearAll(d *proxytest.Dialog, to chan<- string) {
 	for {
