@@ -3,10 +3,7 @@ package pubsub
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -101,107 +98,6 @@ func TestOneSubscriptionForAll(t *testing.T) {
 	}
 }
 
-// TestLostNodes: subscriptions are made anew at whoever takes over, and at a node that only lost its connections.
-func TestLostNodes(t *testing.T) {
-	c := newCluster(t, "A", "B", "C")
-	l := c.listener(resp.RESP3)
-	l.join(t, Channel, "news", "other")
-	l.join(t, Pattern, "new*")
-	l.join(t, Shard, "news")
-	home := c.Owner('n')
-	for _, others := range [][]string{nil, {"D"}} {
-		if others != nil {
-			c.mu.Lock()
-			c.primaries = append(c.primaries, "D")
-			c.mu.Unlock()
-		}
-		c.lose(home, others...)
-		home = c.Owner('n')
-		eventually(t, "all is subscribed to again", func() bool {
-			return c.at("subscribe news")[home] == 1 && c.at("psubscribe new*")[home] == 1 && c.at("ssubscribe news")[home] == 1 &&
-				c.hub.settled()
-		})
-		c.publish(home, "news", "x")
-		eventually(t, "all three are heard", func() bool { return strings.Count(l.heard(), "$1\r\nx\r\n") == 3 })
-		l.ear.mu.Lock()
-		if got := string(l.ear.bytes); strings.Contains(got, "subscribe\r\n") {
-			t.Errorf("the client is told: %q", got)
-		}
-		l.ear.bytes = nil
-		l.ear.mu.Unlock()
-	}
-	l.Close()
-}
-
-// settled reports whether every topic is up.
-func (h *Hub) settled() bool {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	for _, named := range h.topics {
-		for _, same := range named {
-			for _, t := range same {
-				if !t.upLocked() {
-					return false
-				}
-			}
-		}
-	}
-	return true
-}
-
-// TestDemotedNodes: a node that works and is a primary no more is left.
-func TestDemotedNodes(t *testing.T) {
-	c := newCluster(t, "A", "B")
-	l := c.listener(resp.RESP3)
-	l.join(t, Channel, "a", "b")
-	l.join(t, Pattern, "*")
-	c.mu.Lock()
-	c.primaries = []string{"B", "C"}
-	for slot, owner := range c.owners {
-		if owner == "A" {
-			c.owners[slot] = "C"
-		}
-	}
-	c.mu.Unlock()
-	c.hub.Rerouted()
-	eventually(t, "A is left", func() bool {
-		return len(c.at("subscribe a")) == 1 && c.at("subscribe a")["A"] == 0 && c.at("psubscribe *")["A"] == 0 &&
-			c.at("psubscribe *")["B"] == 1 && c.at("psubscribe *")["C"] == 1 && c.hub.settled()
-	})
-	l.Close()
-}
-
-func TestShardedChannelsMove(t *testing.T) {
-	c := newCluster(t, "A", "B")
-	l := c.listener(resp.RESP3)
-	l.join(t, Shard, "aa", "bb", "cc")
-	for _, to := range []string{"A", "B", "A", "B"} {
-		c.move("aa", to)
-		eventually(t, "it has moved", func() bool { return c.at("ssubscribe aa")[to] == 1 && c.hub.settled() })
-		c.publish(to, "aa", to)
-		l.hears(t, pushed(resp.RESP3, "smessage", "aa", to))
-	}
-	// One whose node is not the one that the routes say.
-	c.mu.Lock()
-	c.owners['d'], c.refuses["dd"] = "A", "MOVED 100 B"
-	c.mu.Unlock()
-	go func() {
-		eventually(t, "A was asked", func() bool {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			return strings.Contains(fmt.Sprint(c.asked), "A ssubscribe dd")
-		})
-		c.mu.Lock()
-		delete(c.refuses, "dd")
-		c.mu.Unlock()
-	}()
-	l.join(t, Shard, "dd")
-	if at := c.at("ssubscribe dd"); at["B"] != 1 {
-		t.Errorf("subscribed at %v", at)
-	}
-	l.Close()
-}
-
 // TestEventsOfAllNodes: what can be an event is subscribed to everywhere; everything else is heard from one node.
 func TestEventsOfAllNodes(t *testing.T) {
 	c := newCluster(t, "A", "B", "C")
@@ -287,90 +183,6 @@ func TestNobodyConfirms(t *testing.T) {
 	}
 	if s := c.hub.Stats(); s.Topics != [NumKinds]int{} || len(c.hub.homeless) != 0 {
 		t.Errorf("%+v", s)
-	}
-}
-
-// TestMessagesAreHeardFromConfirmationToEnd has clients come and go while messages are published and connections are lost.
-// Between its confirmation and its end each hears all that is published, in order and once, save what is lost with a
-// connection; and nothing outside of that.
-func TestMessagesAreHeardFromConfirmationToEnd(t *testing.T) {
-	c := newCluster(t, "A", "B")
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	stop := make(chan struct{})
-	var publishing sync.WaitGroup
-	var mu sync.Mutex
-	published := 0
-	publishing.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			mu.Lock()
-			c.publish(c.Owner('n'), "news", fmt.Sprint(published))
-			published++
-			mu.Unlock()
-			if published%50 == 0 {
-				time.Sleep(time.Millisecond)
-			}
-		}
-	})
-	var clients sync.WaitGroup
-	for i := range 8 {
-		clients.Go(func() {
-			for range 30 {
-				l := c.listener(resp.Proto(2 + i%2))
-				if err := l.Join(someone, Channel, []string{"news"}).Wait(ctx, func(told []byte) { l.Gather(told, false) }); err != nil {
-					t.Error(err)
-					return
-				}
-				mu.Lock()
-				first := published
-				mu.Unlock()
-				time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond)
-				mu.Lock()
-				last := published
-				mu.Unlock()
-				eventually(t, "all is heard", func() bool { return last == first || strings.Contains(l.heard(), fmt.Sprintf("\r\n%d\r\n", last-1)) })
-				l.Leave(Channel, nil).Wait(ctx)
-				l.FlushGathered()
-				checkRun(t, l.heard(), first, last)
-				l.Close()
-			}
-		})
-	}
-	clients.Wait()
-	close(stop)
-	publishing.Wait()
-}
-
-// checkRun checks that a client heard a confirmation, and then messages without a gap, those from first to last among them.
-func checkRun(t *testing.T, heard string, first, last int) {
-	t.Helper()
-	next := -1
-	for i := 0; heard != ""; i++ {
-		v, n, err := resp.ReadValue([]byte(heard))
-		if err != nil || n == 0 || len(v.Elems) != 3 {
-			t.Fatalf("%q: %v", heard, err)
-		}
-		heard = heard[n:]
-		if i == 0 {
-			if v.Elems[0].Str != "subscribe" {
-				t.Errorf("a message before the confirmation: %+v", v)
-			}
-			continue
-		}
-		number := 0
-		fmt.Sscan(v.Elems[2].Str, &number)
-		if next >= 0 && number != next || next < 0 && number > first && last > first {
-			t.Fatalf("message %d instead of %d (from %d)", number, next, first)
-		}
-		next = number + 1
-	}
-	if last > first && next < last {
-		t.Errorf("heard up to %d of %d", next, last)
 	}
 }
 

@@ -1,0 +1,133 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"redis-cluster-proxy/internal/proxytest"
+	"redis-cluster-proxy/internal/redistest"
+)
+
+// TestSubscriptionsSurviveTheirNode: when nodes die under them, subscribers hear nothing of that, and then messages again.
+func TestSubscriptionsSurviveTheirNode(t *testing.T) {
+	c, ctx := breakable.Get(t), testContext(t)
+	p := start(t, c, proxytest.Config{})
+	d := proxytest.Connect(t, p.Addr)
+	victim := c.Primaries()[0]
+	name := "lasting"
+	for i := 0; c.OwnerOf(redistest.Slot(name)) != victim; i++ {
+		name = fmt.Sprint("lasting:", i)
+	}
+	subs := map[string]*proxytest.Dialog{
+		"message":  subscribed(t, p.Addr, "SUBSCRIBE", name),
+		"pmessage": subscribed(t, p.Addr, "PSUBSCRIBE", name+"*"),
+		"smessage": subscribed(t, p.Addr, "SSUBSCRIBE", name),
+	}
+	victim.Kill()
+	heard := map[string]chan string{}
+	for kind, sub := range subs {
+		heard[kind] = make(chan string, 10000)
+		go hearAll(sub, heard[kind])
+	}
+	n := 0
+	for kind, from := range heard {
+		within(t, time.Minute, kind+" is heard again", func() bool {
+			n++
+			d.Do("PUBLISH", name, fmt.Sprint(n))
+			d.Do("SPUBLISH", name, fmt.Sprint(n))
+			select {
+			case got := <-from:
+				if !strings.Contains(got, kind) {
+					t.Fatalf("a subscriber of %s hears %q", kind, got)
+				}
+				return true
+			case <-time.After(20 * time.Millisecond):
+				return false
+			}
+		})
+	}
+	if err := victim.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.WaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSubscriptionsLeaveADemotedNode: after a failover that somebody asked for, in which no connection is lost, subscriptions
+// are where the slots are, each once.
+func TestSubscriptionsLeaveADemotedNode(t *testing.T) {
+	c, ctx := breakable.Get(t), testContext(t)
+	p := start(t, c, proxytest.Config{ReloadInterval: 200 * time.Millisecond})
+	d := proxytest.Connect(t, p.Addr)
+	old := c.Primaries()[0]
+	name := "demoted"
+	for i := 0; c.OwnerOf(redistest.Slot(name)) != old; i++ {
+		name = fmt.Sprint("demoted:", i)
+	}
+	sub := subscribed(t, p.Addr, "SUBSCRIBE", name, "__keyevent@0__:none")
+	now, err := c.Failover(ctx, old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(n *redistest.Node) int64 {
+		reply, err := n.Client().Do(ctx, "PUBSUB", "NUMSUB", name, "__keyevent@0__:none").Slice()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reply[1].(int64) + reply[3].(int64)
+	}
+	eventually(t, "the subscriptions have moved", func() bool { return at(old) == 0 && at(now) == 2 })
+	for i := range 10 {
+		if v := d.Do("PUBLISH", name, fmt.Sprint(i)); v.Int != 1 {
+			t.Errorf("PUBLISH: %+v", v)
+		}
+		if got, want := sub.Hear(), message("message", name, fmt.Sprint(i)); got != want {
+			t.Fatalf("heard %q, want %q", got, want)
+		}
+	}
+}
+
+// hearAll passes on what a subscriber hears until its connection ends.
+func hearAll(d *proxytest.Dialog, to chan<- string) {
+	for {
+		raw, err := d.ReadRaw()
+		if err != nil {
+			return
+		}
+		to <- string(raw)
+	}
+}
+
+// TestShardedChannelFollowsItsSlot moves the slot twice. Subscribers are not told.
+func TestShardedChannelFollowsItsSlot(t *testing.T) {
+	c, ctx := cluster.Get(t), testContext(t)
+	p := start(t, c, proxytest.Config{})
+	d := proxytest.Connect(t, p.Addr)
+	const name = "{following}"
+	slot := redistest.Slot(name)
+	home := c.OwnerOf(slot)
+	sub := subscribed(t, p.Addr, "SSUBSCRIBE", name)
+	from := home
+	for i, to := range append(c.Primaries(), home) {
+		if to == from {
+			continue
+		}
+		if err := c.MoveSlot(ctx, slot, from, to, nil); err != nil {
+			t.Fatal(err)
+		}
+		from = to
+		eventually(t, "the new node sees the subscription", func() bool {
+			reply, err := to.Client().Do(ctx, "PUBSUB", "SHARDNUMSUB", name).Slice()
+			return err == nil && reply[1].(int64) == 1
+		})
+		if v := d.Do("SPUBLISH", name, fmt.Sprint(i)); v.Int != 1 {
+			t.Errorf("SPUBLISH after the slot has moved: %+v", v)
+		}
+		if got, want := sub.Hear(), message("smessage", name, fmt.Sprint(i)); got != want {
+			t.Fatalf("the subscriber hears %q, want %q", got, want)
+		}
+	}
+}

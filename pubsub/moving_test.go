@@ -1,0 +1,110 @@
+package pubsub
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"redis-cluster-proxy/resp"
+)
+
+// TestLostNodes: subscriptions are made anew at whoever takes over, and at a node that only lost its connections.
+func TestLostNodes(t *testing.T) {
+	c := newCluster(t, "A", "B", "C")
+	l := c.listener(resp.RESP3)
+	l.join(t, Channel, "news", "other")
+	l.join(t, Pattern, "new*")
+	l.join(t, Shard, "news")
+	home := c.Owner('n')
+	for _, others := range [][]string{nil, {"D"}} {
+		if others != nil {
+			c.mu.Lock()
+			c.primaries = append(c.primaries, "D")
+			c.mu.Unlock()
+		}
+		c.lose(home, others...)
+		home = c.Owner('n')
+		eventually(t, "all is subscribed to again", func() bool {
+			return c.at("subscribe news")[home] == 1 && c.at("psubscribe new*")[home] == 1 && c.at("ssubscribe news")[home] == 1 &&
+				c.hub.settled()
+		})
+		c.publish(home, "news", "x")
+		eventually(t, "all three are heard", func() bool { return strings.Count(l.heard(), "$1\r\nx\r\n") == 3 })
+		l.ear.mu.Lock()
+		if got := string(l.ear.bytes); strings.Contains(got, "subscribe\r\n") {
+			t.Errorf("the client is told: %q", got)
+		}
+		l.ear.bytes = nil
+		l.ear.mu.Unlock()
+	}
+	l.Close()
+}
+
+// settled reports whether every topic is up.
+func (h *Hub) settled() bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, named := range h.topics {
+		for _, same := range named {
+			for _, t := range same {
+				if !t.upLocked() {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// TestDemotedNodes: a node that works and is a primary no more is left.
+func TestDemotedNodes(t *testing.T) {
+	c := newCluster(t, "A", "B")
+	l := c.listener(resp.RESP3)
+	l.join(t, Channel, "a", "b")
+	l.join(t, Pattern, "*")
+	c.mu.Lock()
+	c.primaries = []string{"B", "C"}
+	for slot, owner := range c.owners {
+		if owner == "A" {
+			c.owners[slot] = "C"
+		}
+	}
+	c.mu.Unlock()
+	c.hub.Rerouted()
+	eventually(t, "A is left", func() bool {
+		return len(c.at("subscribe a")) == 1 && c.at("subscribe a")["A"] == 0 && c.at("psubscribe *")["A"] == 0 &&
+			c.at("psubscribe *")["B"] == 1 && c.at("psubscribe *")["C"] == 1 && c.hub.settled()
+	})
+	l.Close()
+}
+
+func TestShardedChannelsMove(t *testing.T) {
+	c := newCluster(t, "A", "B")
+	l := c.listener(resp.RESP3)
+	l.join(t, Shard, "aa", "bb", "cc")
+	for _, to := range []string{"A", "B", "A", "B"} {
+		c.move("aa", to)
+		eventually(t, "it has moved", func() bool { return c.at("ssubscribe aa")[to] == 1 && c.hub.settled() })
+		c.publish(to, "aa", to)
+		l.hears(t, pushed(resp.RESP3, "smessage", "aa", to))
+	}
+	// One whose node is not the one that the routes say.
+	c.mu.Lock()
+	c.owners['d'], c.refuses["dd"] = "A", "MOVED 100 B"
+	c.mu.Unlock()
+	go func() {
+		eventually(t, "A was asked", func() bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return strings.Contains(fmt.Sprint(c.asked), "A ssubscribe dd")
+		})
+		c.mu.Lock()
+		delete(c.refuses, "dd")
+		c.mu.Unlock()
+	}()
+	l.join(t, Shard, "dd")
+	if at := c.at("ssubscribe dd"); at["B"] != 1 {
+		t.Errorf("subscribed at %v", at)
+	}
+	l.Close()
+}
