@@ -19,9 +19,10 @@ type ownLanes struct {
 	lanes       map[ownKey]*ownLane
 	ended       bool
 	pushes      []latePush
-	lateBytes   int    // of them
-	doubtBefore uint64 // what is read by requests before it is doubtful
-	nullAt      uint64 // 1 + how many requests had left the ring at the last Null; 0: there was none
+	lateBytes   int         // of them
+	doubtBefore uint64      // what is read by requests before it is doubtful
+	repeat      *time.Timer // of the second telling; nil: there was no doubt
+	nullAt      uint64      // 1 + how many requests had left the ring at the last Null; 0: there was none
 
 	// Of broadcasting, guarded likewise.
 	begun    bool          // the client was told that it is on
@@ -81,6 +82,9 @@ func (o *ownLanes) endLocked() bool {
 	if o.timer != nil {
 		o.timer.Stop()
 	}
+	if o.repeat != nil {
+		o.repeat.Stop()
+	}
 	for _, l := range o.lanes {
 		l.runner.Discard()
 	}
@@ -97,6 +101,7 @@ func (l *ownLane) Lost() {
 	l.up = false
 	ended := o.ended
 	o.laterLocked()
+	o.againLocked()
 	o.pipe.mu.Unlock()
 	if !ended {
 		flush(o.Tracker.Doubt(l.runner))

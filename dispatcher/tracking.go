@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"sync"
+	"time"
 
 	"redis-cluster-proxy/backend"
 )
@@ -21,6 +22,10 @@ type Tracking struct {
 	// between the two connections, and so takes nothing for valid whose reply was
 	// under way when the invalidation came.
 	Null []byte
+	// Again is after how long a doubt is told a second time; zero: never. It is for
+	// clients that keep what they find in front of an invalidation of everything when
+	// both arrive together.
+	Again time.Duration
 	// Tracker is told what the nodes say.
 	Tracker Tracker
 }
@@ -205,11 +210,43 @@ func (p *Pipeline) doubt() {
 	o := p.own
 	if o != nil {
 		o.doubtBefore = p.tail
+		o.againLocked()
 	}
 	p.mu.Unlock()
 	if o != nil {
 		flush(o.Tracker.Doubt(nil))
 	}
+}
+
+// againLocked has a doubt of this moment told a second time.
+func (o *ownLanes) againLocked() {
+	if o.Again == 0 || o.ended {
+		return
+	}
+	if o.repeat == nil {
+		o.repeat = time.AfterFunc(o.Again, o.again)
+	} else {
+		o.repeat.Reset(o.Again)
+	}
+}
+
+// again tells of a doubt a second time, when the client has got all that it is
+// about.
+func (o *ownLanes) again() {
+	p := o.pipe
+	p.mu.Lock()
+	if o.ended {
+		p.mu.Unlock()
+		return
+	}
+	if p.head < o.doubtBefore || len(o.pushes) > 0 {
+		o.againLocked()
+		p.mu.Unlock()
+		return
+	}
+	o.nullAt = 0
+	p.mu.Unlock()
+	flush(o.Tracker.Doubt(nil))
 }
 
 // trackingSet is the Pipelines that track.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"time"
 
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
@@ -45,13 +46,17 @@ func (s *Server) sessionByID(id uint64) *session {
 	return nil
 }
 
+// doubtAgain is after how long a client is told for a second time to forget all.
+// node-redis 5 keeps a reply that it finds in front of that in the same read.
+const doubtAgain = 100 * time.Millisecond
+
 // upstream is what the Pipeline is told of t; nil: nobody would hear of it.
 func (s *session) upstream(t *tracking) *dispatcher.Tracking {
 	if t == nil || !t.heard(s.proto()) {
 		return nil
 	}
 	to := &tracker{from: s, to: t.redirect, proto: s.proto()}
-	u := &dispatcher.Tracking{Greeting: t.greeting(), Broadcast: t.bcast, Tracker: to}
+	u := &dispatcher.Tracking{Greeting: t.greeting(), Broadcast: t.bcast, Again: doubtAgain, Tracker: to}
 	if to.direct() {
 		u.Null = pushedNull
 	}
