@@ -72,8 +72,8 @@ func (l *Lease) Identify(list *TaskList) {
 }
 
 // ID returns the number by which the server knows the connection, as CLIENT ID
-// would, or 0 while that is not known; see Identify. Safe for concurrent use
-// until the Lease is released.
+// would: 0 while that is not known, see Identify, negative if the server does not
+// tell it. Safe for concurrent use until the Lease is released.
 func (l *Lease) ID() int64 { return l.runner.tenant.id.Load() }
 
 // wireHello asks for what CLIENT ID would tell, which not every user may have.
@@ -88,15 +88,15 @@ type idQuestion struct {
 
 // Replied implements Handler.
 func (q *idQuestion) Replied(run []Reply, _ *Chunk) Flusher {
-	v, _, err := resp.ReadValue(run[0].Bytes)
-	if err != nil {
-		return nil
-	}
-	for i := 0; i+1 < len(v.Elems); i += 2 {
-		if v.Elems[i].Str == "id" {
-			q.tenant.id.Store(v.Elems[i+1].Int)
+	id := int64(-1)
+	if v, _, err := resp.ReadValue(run[0].Bytes); err == nil {
+		for i := 0; i+1 < len(v.Elems); i += 2 {
+			if v.Elems[i].Str == "id" {
+				id = v.Elems[i+1].Int
+			}
 		}
 	}
+	q.tenant.id.Store(id)
 	return nil
 }
 

@@ -104,6 +104,8 @@ const (
 	leavePatience = time.Second
 )
 
+var errNoNumber = &failure{text: "ERR the node does not tell the number of a connection"}
+
 var replyZero = []byte(":0\r\n")
 
 // unblock asks the node by ask to end the stay, until it says that it has or the
@@ -114,7 +116,11 @@ func (st *stay) unblock(patience time.Duration, reason [][]byte, ask func(args .
 	}
 	defer st.unpin()
 	for wait, until := unblockFirst, backend.Now()+int64(patience); ; wait = min(2*wait, maxBackoff) {
-		if id := st.lease.ID(); id != 0 {
+		id := st.lease.ID()
+		if id < 0 { // Redis 6.0
+			return nil, errNoNumber
+		}
+		if id != 0 {
 			args := append([][]byte{[]byte("CLIENT"), []byte("UNBLOCK"), strconv.AppendInt(nil, id, 10)}, reason...)
 			if reply, err := ask(args...); err != nil || string(reply) != string(replyZero) {
 				return reply, err

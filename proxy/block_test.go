@@ -270,3 +270,23 @@ func TestBlockedUserWithFewRights(t *testing.T) {
 		}
 	}
 }
+
+// TestBlockedClientsAreNotIdle, and waiting is not slow.
+func TestBlockedClientsAreNotIdle(t *testing.T) {
+	cfg := proxytest.Config{}
+	cfg.Proxy.IdleTimeout = 500 * time.Millisecond
+	p := start(t, cfg)
+	a, idle := proxytest.Connect(t, p.Addr), proxytest.Connect(t, p.Addr)
+	idle.Do("PING")
+	k := "{" + t.Name() + "}"
+	if got := a.Ask("BLPOP " + k + " 2\r\n"); got != "*-1\r\n" {
+		t.Errorf("%q", got)
+	}
+	idle.WantClosed()
+	if v := a.Do("SLOWLOG", "GET"); v.Kind != '*' || strings.Contains(fmt.Sprint(v), "BLPOP") {
+		t.Errorf("SLOWLOG: %+v", v)
+	}
+	if v := a.Do("PROXY", "EXPLAIN", "BLPOP", k, "0"); !strings.Contains(fmt.Sprint(v), "blocks there") || !strings.Contains(fmt.Sprint(v), "connection lost: sent again") {
+		t.Errorf("PROXY EXPLAIN: %+v", v)
+	}
+}

@@ -249,6 +249,31 @@ func TestLeaveCutsWhatCannotBeUnblocked(t *testing.T) {
 	eventually(t, "the end of its connection", func() bool { return p.Pool.Node(at.Addr).Stats().Held == 0 })
 }
 
+// TestLeaveWithoutNumber: a node that does not tell the number of a connection is not asked to unblock it.
+func TestLeaveWithoutNumber(t *testing.T) {
+	c, p := startBeforeFake(t, proxytest.Config{})
+	room := openWaitingRoom(t, c, "hello", "blpop")
+	d, other := proxytest.Connect(t, p.Addr), proxytest.Connect(t, p.Addr)
+	id := strconv.FormatInt(d.Do("CLIENT", "ID").Int, 10)
+	d.Say("BLPOP k 0\r\n")
+	if first := room.next(t); first.Args[0] != "HELLO" {
+		t.Errorf("%q", first.Args)
+	}
+	room.goes <- answeredWith("wrong number of arguments for 'hello' command")
+	room.next(t)
+	room.goes <- answeredWith("once")
+	if got := d.Hear(); got != "-ERR once\r\n" {
+		t.Errorf("%q", got)
+	}
+	d.Say("BLPOP k 0\r\n")
+	at := room.next(t).Node
+	if v := other.Do("CLIENT", "UNBLOCK", id); v.Kind != '-' {
+		t.Errorf("CLIENT UNBLOCK: %+v", v)
+	}
+	d.Close()
+	eventually(t, "the end of its connection", func() bool { return p.Pool.Node(at.Addr).Stats().Held == 0 })
+}
+
 // TestMaxLeases: past the limit there is a clear error, at that node alone, and room again when somebody has left.
 func TestMaxLeases(t *testing.T) {
 	cfg := proxytest.Config{}
