@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"redis-cluster-proxy/internal/proxytest"
 )
@@ -272,5 +273,19 @@ func TestMonitorNeedsThePermission(t *testing.T) {
 	admin.Do("PING")
 	if _, _, what := heard(t, d); what != `"PING"` {
 		t.Errorf("%s", what)
+	}
+}
+
+// TestMonitorsAreNeverIdle: they wait for what others do.
+func TestMonitorsAreNeverIdle(t *testing.T) {
+	cfg := proxytest.Config{}
+	cfg.Proxy.IdleTimeout = time.Second
+	p := start(t, cfg)
+	m, idle := watcher(t, p), proxytest.Connect(t, p.Addr)
+	idle.Do("PING")
+	heard(t, m)
+	idle.WantClosed()
+	if got := m.Ask(commands("PING")); got != "+PONG\r\n" {
+		t.Errorf("%q", got)
 	}
 }

@@ -89,10 +89,10 @@ func (s *session) notPlain(row *command.Row, cmd *resp.Command) (v verdict, hand
 	switch {
 	case !s.authed && !row.Flags.Has(command.FlagNoAuth):
 		return s.refuse(row, "NOAUTH Authentication required."), true
-	case s.monitoring && touchesKeys(row):
-		return s.refuse(row, errMonitorKeys), true
 	case s.confined() && !allowedInConfinement(row):
 		return s.refuseConfined(row), true
+	case s.monitoring && touchesKeys(row):
+		return s.refuse(row, errMonitorKeys), true
 	case s.tx == nil || immediate[row.Name]:
 		return done, false
 	case s.gate != nil && s.gate.holds(row):
