@@ -175,8 +175,8 @@ func (l *link) Flush() {
 
 func (l *link) answer(v resp.Value) {
 	word := strings.ToLower(v.Elems[0].Str)
-	if word == "ping" {
-		l.say([]byte("+PONG\r\n"))
+	if word == "hello" {
+		l.say([]byte("%1\r\n+proto\r\n:3\r\n"))
 		return
 	}
 	name := v.Elems[1].Str

@@ -95,3 +95,27 @@ func checkRun(t *testing.T, heard string, first, last int) {
 		t.Errorf("heard up to %d of %d", next, last)
 	}
 }
+
+// TestTooMuchIsLeftAtTheNode: while clients cannot be served the connection is not read beyond a bound, and nothing is lost.
+func TestTooMuchIsLeftAtTheNode(t *testing.T) {
+	c := newCluster(t, "A")
+	l := c.listener(resp.RESP3)
+	l.join(t, Channel, "news")
+	payload := strings.Repeat("x", maxGathered/8)
+	l.ear.mu.Lock() // it takes nothing more
+	const messages = 20
+	for range messages {
+		c.publish("A", "news", payload)
+	}
+	c.hub.mu.RLock()
+	trunk := c.hub.trunks[trunkKey{"A", someone}]
+	c.hub.mu.RUnlock()
+	eventually(t, "the pause", func() bool {
+		trunk.fan.mu.Lock()
+		defer trunk.fan.mu.Unlock()
+		return trunk.fan.paused && len(trunk.fan.next.bytes) < 2*maxGathered
+	})
+	l.ear.mu.Unlock()
+	l.hears(t, strings.Repeat(pushed(resp.RESP3, "message", "news", payload), messages))
+	l.Close()
+}

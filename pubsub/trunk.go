@@ -31,7 +31,7 @@ type trunk struct {
 }
 
 // question is what a node was asked: to subscribe to the topic of leg, or to end
-// a subscription, which a PING behind it shows the end of.
+// a subscription, which the reply to wireFence behind it shows the end of.
 type question struct {
 	leg   *leg
 	fence chan struct{} // closed at the end; nil: a subscription
@@ -65,7 +65,9 @@ func (t *trunk) subscribeLocked(l *leg) {
 	t.sendLocked(resp.AppendCommand(nil, kindWords[l.topic.kind].subscribe, l.topic.name))
 }
 
-var wirePing = resp.AppendCommand(nil, "PING")
+// wireFence is a command with a reply that is no error. Every user may HELLO,
+// though not PING.
+var wireFence = resp.AppendCommand(nil, "HELLO", "3")
 
 // unsubscribeLocked ends a subscription. fence is closed when the node has, or
 // is lost.
@@ -80,7 +82,7 @@ func (t *trunk) unsubscribeLocked(l *leg) (fence <-chan struct{}) {
 	}
 	t.asked = append(t.asked, question{l, end})
 	wire := resp.AppendCommand(nil, kindWords[l.topic.kind].unsubscribe, l.topic.name)
-	t.sendLocked(append(wire, wirePing...))
+	t.sendLocked(append(wire, wireFence...))
 	if !t.idle && t.unusedLocked() {
 		t.idle = true
 		time.AfterFunc(idleTrunk, t.closeUnused)
@@ -148,7 +150,7 @@ func (t *trunk) answered(reply []byte) {
 	case len(t.asked) == 0:
 		t.conn.Close() // out of step
 	case t.asked[0].fence != nil:
-		if v.Kind != '-' { // of the PING; an error is of what came before
+		if v.Kind != '-' { // an error is of what came before
 			close(t.asked[0].fence)
 			t.nextLocked()
 		}

@@ -273,6 +273,21 @@ func TestUsersHearWhatTheyMay(t *testing.T) {
 			t.Errorf("heard %q", got)
 		}
 	}
+	d.Do("ACL", "SETUSER", "narrow", "on", ">secret", "-@all", "+subscribe", "+unsubscribe", "resetchannels", "&open:*")
+	defer d.Do("ACL", "DELUSER", "narrow")
+	narrow := proxytest.Connect(t, p.Addr)
+	narrow.Do("HELLO", "3", "AUTH", "narrow", "secret")
+	for range 3 {
+		if v := narrow.Do("SUBSCRIBE", "open:narrow"); v.Kind != '>' || v.Elems[2].Int != 1 {
+			t.Fatalf("SUBSCRIBE by one who may do nothing else: %+v", v)
+		}
+		if v := narrow.Do("UNSUBSCRIBE", "open:narrow"); v.Kind != '>' || v.Elems[2].Int != 0 {
+			t.Fatalf("UNSUBSCRIBE: %+v", v)
+		}
+	}
+	if v := narrow.Do("PSUBSCRIBE", "open:*"); v.Kind != '-' || !strings.HasPrefix(v.Str, "NOPERM ") {
+		t.Errorf("PSUBSCRIBE: %+v", v)
+	}
 	// Redis closes the connection of who may not hear any more what it hears; so the proxy's.
 	setUser("resetchannels", "&other:*")
 	user.WantClosed()
