@@ -247,10 +247,13 @@ func (t *trunk) Ended(err error) {
 	h.mu.Lock()
 	t.gone = true
 	t.leaveLocked()
-	count := 0
+	count, lost := 0, 0
 	for kind := range t.legs {
 		for _, l := range t.legs[kind] {
 			count++
+			if l.up {
+				lost++
+			}
 			if denied {
 				h.refusedLocked(l, text)
 				continue
@@ -270,10 +273,15 @@ func (t *trunk) Ended(err error) {
 	closed := h.closed
 	h.unlock()
 	t.rest()
-	if count > 0 && !closed {
-		h.cluster.Refresh("connection lost")
-		if !errors.Is(err, backend.ErrClosed) {
-			glog.Warningf("node %s: connection with %d subscriptions lost: %v", t.addr, count, err)
-		}
+	if count == 0 || closed {
+		return
+	}
+	h.cluster.Refresh("connection lost")
+	switch {
+	case errors.Is(err, backend.ErrClosed):
+	case lost > 0:
+		glog.Warningf("node %s: connection with %d subscriptions lost: %v", t.addr, lost, err)
+	default: // another attempt while the node is down
+		glog.V(1).Infof("node %s: no connection for %d subscriptions: %v", t.addr, count, err)
 	}
 }
