@@ -24,6 +24,7 @@ type claimSet struct {
 	due      map[*awaited]struct{} // those with a retryAt
 	lookouts map[lookoutID]*lookout
 	refused  map[lookoutID]int64 // until when, by backend.Now
+	parked   int                 // claims that have looked, and wait
 }
 
 func (s *claimSet) init(d *Dispatcher) {
@@ -31,6 +32,13 @@ func (s *claimSet) init(d *Dispatcher) {
 	s.keys, s.slots = make(map[keyID]*awaited), make(map[uint16]map[*awaited]struct{})
 	s.due = make(map[*awaited]struct{})
 	s.lookouts, s.refused = make(map[lookoutID]*lookout), make(map[lookoutID]int64)
+}
+
+// Claims returns how many clients wait for keys in several slots.
+func (d *Dispatcher) Claims() int {
+	d.claims.mu.Lock()
+	defer d.claims.mu.Unlock()
+	return d.claims.parked
 }
 
 // claim is a client that waits for any of several keys.
@@ -153,6 +161,9 @@ func (c *claim) leave() {
 			s.dropLocked(q)
 		}
 	}
+	if c.parked {
+		s.parked--
+	}
 	c.parked, c.trying = false, nil
 	s.mu.Unlock()
 	after.settle(s.d)
@@ -227,6 +238,7 @@ func (c *claim) park() {
 	var after aftermath
 	c.set.mu.Lock()
 	c.parked = true
+	c.set.parked++
 	c.freeLocked(&after)
 	c.set.mu.Unlock()
 	after.settle(c.set.d)
@@ -307,8 +319,9 @@ func (c *claim) tried(got bool, fault string) {
 	if fault != "" {
 		c.set.laterLocked(q.key, fault)
 	}
-	if got {
+	if got && c.parked {
 		c.parked = false
+		c.set.parked--
 	}
 	if !q.all {
 		q.triedLocked(got, &after)

@@ -80,7 +80,7 @@ func (d *duel) empty(t *testing.T) {
 
 // sides are the proxy's and Redis's.
 func (d *duel) sides(proto resp.Proto) (ours, theirs *side) {
-	return newSide(d.proxy.Addr, proto, d.servers[1:]), newSide(d.servers[0].Addr, proto, d.servers[:1])
+	return newSide(d.proxy.Addr, proto, d.servers[1:], d.proxy.Dispatcher.Claims), newSide(d.servers[0].Addr, proto, d.servers[:1], nil)
 }
 
 // play plays a script against both.

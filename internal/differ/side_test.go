@@ -26,12 +26,14 @@ type side struct {
 	addr    string
 	proto   resp.Proto
 	servers []*redistest.Server // who answers in the end
+	waiting func() int
 	clients map[string]*proxytest.Client
 	saved   map[string]string
 }
 
-func newSide(addr string, proto resp.Proto, servers []*redistest.Server) *side {
-	return &side{addr: addr, proto: proto, servers: servers, clients: map[string]*proxytest.Client{}, saved: map[string]string{}}
+// newSide makes a side. waiting, which may be nil, is how many clients wait without a server that blocks them.
+func newSide(addr string, proto resp.Proto, servers []*redistest.Server, waiting func() int) *side {
+	return &side{addr: addr, proto: proto, servers: servers, waiting: waiting, clients: map[string]*proxytest.Client{}, saved: map[string]string{}}
 }
 
 // client returns the connection of that name, which speaks the script's protocol.
@@ -102,13 +104,16 @@ func (s *side) take(st *step) (replies [][]byte, err error) {
 	return s.hear(c, st)
 }
 
-// blocked is how many clients the servers block now, if a step is about that.
+// blocked is how many clients are blocked now, by servers or otherwise, if a step is about that.
 func (s *side) blocked(st *step) (n int, err error) {
 	if !st.waits {
 		return 0, nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	if s.waiting != nil {
+		n = s.waiting()
+	}
 	for _, server := range s.servers {
 		info, err := server.Client().Info(ctx, "clients").Result()
 		if err != nil {
