@@ -54,8 +54,11 @@ func (b *blocking) answer(reply dispatcher.Reply) {
 	defer s.srv.ending.Done()
 	b.nothing.Store(reply.Empty())
 	b.answered.Store(true)
+	s.served.Add(1)
 	s.blocked.Store(nil)
 	s.pipe.Answer(b.place, reply)
+	s.conn.Flush() // not later: whoever kills the client now would drop an element
+	s.served.Add(-1)
 	if b.read != nil {
 		b.read()
 	}
@@ -97,10 +100,11 @@ func (s *session) leaveBlocked() {
 // still be given what the node had given away to it already.
 const expelGrace = 2 * time.Second
 
-// dismiss closes the client of a session that is blocked as soon as a node has
-// let it go; false if it is not blocked.
+// dismiss closes the client of a session that is blocked, or was a moment ago,
+// as soon as a node has let it go and it was given what it has waited for; false if
+// it is not blocked.
 func (s *session) dismiss() bool {
-	if s.blocked.Load() == nil {
+	if s.blocked.Load() == nil && s.served.Load() == 0 {
 		return false
 	}
 	s.conn.StopReading()

@@ -44,6 +44,7 @@ type session struct {
 	hears       atomic.Bool // it has subscriptions
 
 	blocked atomic.Pointer[blocking] // nil: it is not
+	served  atomic.Int32             // not 0: it is being given what it was blocked for
 
 	// Guarded by the Pipeline's lock.
 	out       netio.Batch

@@ -247,6 +247,70 @@ func TestLeavingCostsNoElement(t *testing.T) {
 	})
 }
 
+// serve pops one element after the other until it is killed, and then comes back, until it has been killed so often.
+func (c *consumers) serve(t *testing.T, kills int, ids chan<- int64) {
+	for range kills {
+		d, err := proxytest.Dial(c.addr)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		v, err := d.Do("CLIENT", "ID")
+		if err == nil {
+			ids <- v.Int
+		}
+		for err == nil {
+			if v, err = d.Do("BLPOP", c.key, "0"); err == nil && len(v.Elems) == 2 {
+				c.popped.Add(1)
+			} else if err == nil {
+				t.Errorf("BLPOP: %+v", v)
+			}
+		}
+		d.Close()
+		c.rounds.Add(1)
+	}
+}
+
+// TestKillingCostsNoElement counts what clients get that are killed while they are blocked.
+func TestKillingCostsNoElement(t *testing.T) {
+	const workers, kills = 8, 40
+	p := start(t, cluster.Get(t), proxytest.Config{})
+	d, killer := proxytest.Connect(t, p.Addr), proxytest.Connect(t, p.Addr)
+	c := &consumers{addr: p.Addr, key: t.Name()}
+	d.Do("DEL", c.key)
+	ids := make(chan int64, workers)
+	var running sync.WaitGroup
+	for range workers {
+		running.Go(func() { c.serve(t, kills, ids) })
+	}
+	running.Go(func() {
+		for range workers * kills {
+			id := strconv.FormatInt(<-ids, 10)
+			for !strings.Contains(killer.Do("CLIENT", "LIST", "ID", id).Str, " flags=b ") {
+				time.Sleep(100 * time.Microsecond)
+			}
+			time.Sleep(rand.N(time.Millisecond))
+			killer.Do("CLIENT", "KILL", "ID", id)
+		}
+	})
+	pushed := int64(0)
+	for c.rounds.Load() < workers*kills && !t.Failed() {
+		if v := d.Do("RPUSH", c.key, "v"); v.Kind != ':' {
+			t.Fatalf("RPUSH: %+v", v)
+		}
+		pushed++
+		time.Sleep(rand.N(500 * time.Microsecond))
+	}
+	running.Wait()
+	left := d.Do("LLEN", c.key).Int
+	if got := c.popped.Load(); got+left != pushed {
+		t.Errorf("%d pushed, %d popped, %d left: %d are lost", pushed, got, left, pushed-got-left)
+	} else {
+		t.Logf("%d pushed, %d popped by clients that were killed %d times, %d left", pushed, got, workers*kills, left)
+	}
+	d.Do("DEL", c.key)
+}
+
 // TestManyBlocked: more clients than connections that are kept, all at once.
 func TestManyBlocked(t *testing.T) {
 	const n = 1500
