@@ -44,12 +44,7 @@ func (s *session) subscribe(row *command.Row, cmd *resp.Command) verdict {
 	if s.pipe.Busy() {
 		return retry
 	}
-	names := make([]string, 0, len(cmd.Args)-1)
-	for _, arg := range cmd.Args[1:] {
-		names = append(names, string(arg))
-	}
-	who := backend.MakeProfile(backend.Profile{User: s.profile.User, Password: s.profile.Password, Proto: resp.RESP3})
-	j := s.subscriber().Join(who, pubsubKinds[row.Name], names)
+	j := s.join(pubsubKinds[row.Name], namesOf(cmd))
 	now, err := j.Try(func(told []byte) { s.pipe.Announce(row, told) })
 	switch {
 	case err != nil:
@@ -58,6 +53,7 @@ func (s *session) subscribe(row *command.Row, cmd *resp.Command) verdict {
 		s.noteSubscriptions()
 		return done
 	}
+	s.joinAhead(cmd)
 	return s.runAside(row, func(ctx context.Context) dispatcher.Reply {
 		ctx, cancel := context.WithTimeoutCause(ctx, subscribePatience, errNotConfirmed)
 		defer cancel()
@@ -129,6 +125,7 @@ func (s *session) showSubscriptions() {
 // unsubscribeAll ends all subscriptions in silence.
 func (s *session) unsubscribeAll() {
 	if s.sub != nil {
+		s.dropJoins()
 		s.sub.Reset()
 		s.noteSubscriptions()
 	}
@@ -137,6 +134,7 @@ func (s *session) unsubscribeAll() {
 // endSubscriptions is unsubscribeAll for a client that is leaving.
 func (s *session) endSubscriptions() {
 	if s.sub != nil {
+		s.dropJoins()
 		s.sub.Close()
 	}
 }

@@ -68,6 +68,7 @@ type session struct {
 	taken     uint64         // bytes that have arrived
 	rules     *settings      // as of this batch
 	sub       *pubsub.Client // nil: it has never subscribed
+	early     []earlyJoin    // of commands that are still in the input
 	gate      *pause         // what holds commands back, as of this batch
 	letGo     func()         // what is to be done when a command is not held back any more; nil: none is
 

@@ -105,6 +105,13 @@ func (j *Joining) releaseLocked() {
 	j.topics = nil
 }
 
+// Drop gives the joining up, in the place of Try and Wait.
+func (j *Joining) Drop() {
+	j.c.hub.mu.Lock()
+	defer j.c.hub.unlock()
+	j.releaseLocked()
+}
+
 // Wait is Try as soon as that says done, or ctx ends.
 func (j *Joining) Wait(ctx context.Context, announce func([]byte)) error {
 	h := j.c.hub

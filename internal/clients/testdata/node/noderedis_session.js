@@ -153,9 +153,11 @@ const families = {
     await r.publish(key('again'), 'before');
     await eventually('it hears', () => got.includes('before'));
     assert.equal(await r.clientKill({ filter: 'ID', id }), 1);
-    await eventually('it subscribes again', async () => await r.publish(key('again'), 'after') === 1);
-    await eventually('it subscribes again', async () => await r.sPublish(key('sharded again'), 'after, sharded') === 1);
-    await eventually('it hears again', () => got.includes('after') && got.includes('after, sharded'));
+    await eventually('it hears again', async () => {
+      await r.publish(key('again'), 'after');
+      await r.sPublish(key('sharded again'), 'after, sharded');
+      return got.includes('after') && got.includes('after, sharded');
+    });
   },
 
   // What is cached is answered without the server, until somebody changes it.

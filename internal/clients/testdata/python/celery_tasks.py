@@ -54,6 +54,7 @@ def sleep(k):
 
 @app.task(bind=True)
 def progress(self):
+    time.sleep(0.3)  # the client has subscribed by then
     self.update_state(state="HALFWAY", meta={"percent": 50})
     time.sleep(0.2)
     return "all the way"
