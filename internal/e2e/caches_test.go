@@ -72,6 +72,13 @@ func (c *cache) drop(keys resp.Value, elsewhere bool) {
 	}
 }
 
+// size returns how many keys are in the cache.
+func (c *cache) size() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.values)
+}
+
 // stale returns what of the cache is not as it is really.
 func (c *cache) stale(real map[string]cached) (wrong []string) {
 	c.mu.Lock()
