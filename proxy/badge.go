@@ -49,7 +49,7 @@ func (b *badge) kind() string {
 }
 
 // show changes the session's badge. Only readLoop does, which therefore reads
-// it without the lock.
+// it without the lock, or what runs beside the session while that waits.
 func (s *session) show(change func(*badge)) {
 	s.badgeMu.Lock()
 	defer s.badgeMu.Unlock()

@@ -34,6 +34,7 @@ func (s *session) monitor(row *command.Row, _ *resp.Command) verdict {
 		}
 		may = true
 		s.srv.monitors.join(s) // before the client can know
+		s.show(func(b *badge) { b.watches = true })
 		return dispatcher.Whole(replyOK)
 	}, func() {
 		if may {
