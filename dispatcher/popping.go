@@ -52,7 +52,7 @@ func (p *popping) look(w *overSlots) (Reply, bool) {
 		return Whole(refusal), true
 	}
 	c := w.claim
-	limit := time.NewTimer(max(w.e.d.cfg.RedirectTimeout, 0))
+	limit := time.NewTimer(max(w.e.d.cfg.RedirectTimeout, lookPatience))
 	defer limit.Stop()
 	for i, at := range c.spots {
 		if i > 0 || !c.turn(at, true) {

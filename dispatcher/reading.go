@@ -42,7 +42,7 @@ func (r *reading) look(w *overSlots) (Reply, bool) {
 	if r.history {
 		return Whole(w.nothing()), true
 	}
-	limit := time.NewTimer(max(w.e.d.cfg.RedirectTimeout, 0))
+	limit := time.NewTimer(max(w.e.d.cfg.RedirectTimeout, lookPatience))
 	defer limit.Stop()
 	for _, at := range w.claim.spots {
 		_, fault := w.claim.typeOf(w.ctx, at, limit.C)
