@@ -51,6 +51,9 @@ func (s *Server) expel(sess *session) {
 	s.mu.Lock()
 	delete(s.sessions, sess)
 	s.mu.Unlock()
+	if c := sess.sub.Load(); c != nil {
+		c.Close() // or a PUBLISH behind the CLIENT KILL would count it
+	}
 	if !sess.dismiss() {
 		sess.conn.Abort()
 	}

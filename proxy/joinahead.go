@@ -61,7 +61,7 @@ func (s *session) joinAhead(cmd *resp.Command) {
 			continue
 		}
 		e := earlyJoin{who: s.listener(), kind: pubsubKinds[row.Name], names: namesOf(&next)}
-		e.joining = s.sub.Join(e.who, e.kind, e.names)
+		e.joining = s.subscriber().Join(e.who, e.kind, e.names)
 		s.early = append(s.early, e)
 	}
 }

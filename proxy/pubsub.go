@@ -31,10 +31,12 @@ const unsubscribePatience = time.Second
 // subscriber returns the session's place in the hub, which it gets with its first
 // subscription.
 func (s *session) subscriber() *pubsub.Client {
-	if s.sub == nil {
-		s.sub = s.srv.hub.NewClient(outlet{s}, s.proto())
+	c := s.sub.Load()
+	if c == nil {
+		c = s.srv.hub.NewClient(outlet{s}, s.proto())
+		s.sub.Store(c)
 	}
-	return s.sub
+	return c
 }
 
 // subscribe begins subscriptions. They are confirmed when the nodes have
@@ -106,7 +108,7 @@ func (s *session) unsubscribe(row *command.Row, cmd *resp.Command) verdict {
 // noteSubscriptions shows how many there are. With any, and in RESP2, most
 // commands are refused.
 func (s *session) noteSubscriptions() {
-	if s.sub == nil {
+	if s.sub.Load() == nil {
 		return
 	}
 	s.showSubscriptions()
@@ -116,26 +118,27 @@ func (s *session) noteSubscriptions() {
 // showSubscriptions shows others how many there are. It may be called beside the
 // session.
 func (s *session) showSubscriptions() {
-	s.hears.Store(s.sub.Total() > 0)
+	c := s.sub.Load()
+	s.hears.Store(c.Total() > 0)
 	s.show(func(b *badge) {
-		b.channels, b.patterns, b.shardChannels = s.sub.Count(pubsub.Channel), s.sub.Count(pubsub.Pattern), s.sub.Count(pubsub.Shard)
+		b.channels, b.patterns, b.shardChannels = c.Count(pubsub.Channel), c.Count(pubsub.Pattern), c.Count(pubsub.Shard)
 	})
 }
 
 // unsubscribeAll ends all subscriptions in silence.
 func (s *session) unsubscribeAll() {
-	if s.sub != nil {
+	if c := s.sub.Load(); c != nil {
 		s.dropJoins()
-		s.sub.Reset()
+		c.Reset()
 		s.noteSubscriptions()
 	}
 }
 
 // endSubscriptions is unsubscribeAll for a client that is leaving.
 func (s *session) endSubscriptions() {
-	if s.sub != nil {
+	if c := s.sub.Load(); c != nil {
 		s.dropJoins()
-		s.sub.Close()
+		c.Close()
 	}
 }
 
@@ -159,10 +162,11 @@ func (s *session) refuseConfined(row *command.Row) verdict {
 
 // speak says that the protocol may have changed, from answer on.
 func (s *session) speak(answer func()) {
-	if s.sub == nil {
+	c := s.sub.Load()
+	if c == nil {
 		answer()
 	} else {
-		s.sub.SetProto(s.proto(), answer)
+		c.SetProto(s.proto(), answer)
 	}
 	s.settlePlain()
 }

@@ -116,3 +116,21 @@ func firstDifferent(a, b string) int {
 	}
 	return min(len(a), len(b))
 }
+
+// TestKilledSubscriberHearsNothing: a PUBLISH behind the CLIENT KILL counts it no more.
+func TestKilledSubscriberHearsNothing(t *testing.T) {
+	p := start(t, proxytest.Config{})
+	d := proxytest.Connect(t, p.Addr)
+	stays := proxytest.Connect(t, p.Addr)
+	stays.Do("SUBSCRIBE", "killed")
+	for range 100 {
+		c := proxytest.Connect(t, p.Addr)
+		c.Do("SUBSCRIBE", "killed")
+		if v := d.Do("CLIENT", "KILL", "ADDR", c.NetConn().LocalAddr().String()); v.Int != 1 {
+			t.Fatalf("CLIENT KILL: %+v", v)
+		}
+		if v := d.Do("PUBLISH", "killed", "x"); v.Int != 1 {
+			t.Fatalf("PUBLISH: %+v", v)
+		}
+	}
+}

@@ -60,21 +60,21 @@ type session struct {
 	inquiry   *inquiry     // whether the command at hand is allowed; nil: there is no question
 	within    *within      // the command inside EXEC that is executed; nil: none is
 	mute      muting
-	waiting   func() bool    // what is done before the next command; see aside.go and dispatch
-	stopped   bool           // no command is read any more
-	taken     uint64         // bytes that have arrived
-	rules     *settings      // as of this batch
-	sub       *pubsub.Client // nil: it has never subscribed
-	early     []earlyJoin    // of commands that are still in the input
-	gate      *pause         // what holds commands back, as of this batch
-	letGo     func()         // what is to be done when a command is not held back any more; nil: none is
+	waiting   func() bool // what is done before the next command; see aside.go and dispatch
+	stopped   bool        // no command is read any more
+	taken     uint64      // bytes that have arrived
+	rules     *settings   // as of this batch
+	early     []earlyJoin // of commands that are still in the input
+	gate      *pause      // what holds commands back, as of this batch
+	letGo     func()      // what is to be done when a command is not held back any more; nil: none is
 
 	monitoring bool   // by MONITOR
 	overheard  bool   // somebody is, as of this batch
 	deeds      []deed // what monitors are to be told of the command at hand
 	origin     string // where the client is, to them; "" until it is needed
 
-	crowded atomic.Int64 // since when it leaves too much unread, by backend.Now; 0: it does not
+	sub     atomic.Pointer[pubsub.Client] // set by readLoop; nil: it has never subscribed
+	crowded atomic.Int64                  // since when it leaves too much unread, by backend.Now; 0: it does not
 
 	badgeMu sync.Mutex
 	badge   badge // guarded by badgeMu; see show
