@@ -134,7 +134,7 @@ func (b *Blocked) told(st *stay, reply []byte, chunk *backend.Chunk, lost *backe
 		b.finish(Reply{})
 	case lost != nil:
 		b.lost(q, lost)
-	case left && (isError(reply) || isNull(reply)):
+	case left && isNull(reply):
 		b.finish(Reply{})
 	case isError(reply) && classify(reply) != bounceNone:
 		go b.again(classify(reply), bytes.Clone(reply), q)

@@ -158,6 +158,27 @@ func TestHalfClosedBlockedClient(t *testing.T) {
 	}
 }
 
+// TestHalfClosedClientHearsOfItsFault, however early it shuts down its side.
+func TestHalfClosedClientHearsOfItsFault(t *testing.T) {
+	p, _, b := blockedPair(t)
+	b.Do("SET", "nolist", "x")
+	for _, tt := range []struct{ line, want string }{
+		{"BLPOP nolist soon", "-ERR timeout is not a float or out of range\r\n"},
+		{"BLPOP nolist 0", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"},
+	} {
+		for range 20 {
+			a := proxytest.Connect(t, p.Addr)
+			a.Say(tt.line + "\r\n")
+			if err := a.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			if got := a.Rest(); got != tt.want {
+				t.Fatalf("%s: %q", tt.line, got)
+			}
+		}
+	}
+}
+
 // TestKillBlockedClient ends its wait at the node.
 func TestKillBlockedClient(t *testing.T) {
 	_, a, b := blockedPair(t)

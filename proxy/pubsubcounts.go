@@ -42,6 +42,7 @@ func joining(joined join) handler {
 		args := cloneArgs(cmd.Args)
 		return s.alone(row, func(ctx context.Context, e *dispatcher.Errand) []byte {
 			e.Limit(s.srv.mergedLimit())
+			s.awaitEnds(ctx)
 			replies, err := e.AskNodes(ctx, args...)
 			if err != nil {
 				return errorReply(err)
@@ -58,6 +59,13 @@ func joining(joined join) handler {
 			return joined(s.srv.hub, args, values)
 		})
 	}
+}
+
+// awaitEnds waits a little for the nodes to end what clients have left.
+func (s *session) awaitEnds(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, unsubscribePatience)
+	defer cancel()
+	s.srv.hub.AwaitEnds(ctx)
 }
 
 // joinNames lists each name once.

@@ -1,5 +1,7 @@
 package pubsub
 
+import "context"
+
 // Audience returns who gets a message of a channel through this Hub: the
 // subscriptions of its own at the node at addr, each of which the node counts as a
 // receiver, and the clients that get the message in their place.
@@ -109,4 +111,26 @@ func (h *Hub) Stats() Stats {
 		}
 	}
 	return s
+}
+
+// AwaitEnds waits until the nodes have ended the subscriptions that the Hub has
+// given up so far, or ctx ends. Until then they count them.
+func (h *Hub) AwaitEnds(ctx context.Context) {
+	var ends []<-chan struct{}
+	h.mu.RLock()
+	for _, t := range h.trunks {
+		for _, q := range t.asked {
+			if q.fence != nil {
+				ends = append(ends, q.fence)
+			}
+		}
+	}
+	h.mu.RUnlock()
+	for _, end := range ends {
+		select {
+		case <-end:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
