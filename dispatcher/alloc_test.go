@@ -111,6 +111,7 @@ func (tr *trip) trips(tb testing.TB) map[string][]parsed {
 		"GET": {get}, "SET": {set},
 		"large": {tr.parse(tb, "SET", "big", strings.Repeat("x", 20<<10)), tr.parse(tb, "GET", "big")},
 		"MGET":  {tr.parse(tb, "MGET", "foo", "bar", "big", "hello")},
+		"MSET":  {tr.parse(tb, "MSET", "a", "1", "b", "2", "c", "3", "d", "4", "e", "5", "f", "6", "g", "7", "h", "8", "i", "9", "j", "10")},
 	}
 	for range 50 {
 		trips["pipeline"] = append(trips["pipeline"], get, set)
@@ -149,7 +150,7 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 func BenchmarkTrip(b *testing.B) {
 	tr := newTrip(b)
 	trips := tr.trips(b)
-	for _, name := range []string{"GET", "SET", "pipeline", "large", "MGET"} {
+	for _, name := range []string{"GET", "SET", "pipeline", "large", "MGET", "MSET"} {
 		cmds := trips[name]
 		b.Run(fmt.Sprintf("%s/%d", name, len(cmds)), func(b *testing.B) {
 			b.ReportAllocs()
