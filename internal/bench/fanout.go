@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -48,7 +49,10 @@ func gather(ctx context.Context, t target, clients int) (*audience, error) {
 		if _, err = io.WriteString(c, fmt.Sprintf("SUBSCRIBE %s\r\n", channel)); err == nil {
 			_, err = io.ReadFull(c, told)
 		}
-		if err != nil || string(told) != subscribedTo {
+		if err == nil && string(told) != subscribedTo {
+			err = errors.New("no confirmation")
+		}
+		if err != nil {
 			a.close()
 			return nil, fmt.Errorf("%s answers SUBSCRIBE with %q: %w", t.name, told, err)
 		}
