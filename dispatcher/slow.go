@@ -34,8 +34,11 @@ func (p *Pipeline) noteSlowLocked(pt *part) {
 		s.Addr = pt.lane.Node().Addr
 	}
 	if r.isSplit() {
-		if old := r.slow; old != nil && old.AtNode > s.AtNode {
-			s.AtNode, s.Addr = old.AtNode, old.Addr
+		if old := r.slow; old != nil {
+			s.Total = max(s.Total, old.Total) // lanes read the clock on their own
+			if old.AtNode > s.AtNode {
+				s.AtNode, s.Addr = old.AtNode, old.Addr
+			}
 		}
 		if r.left > 1 {
 			r.slow = &s
