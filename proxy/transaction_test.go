@@ -28,13 +28,13 @@ func wantLast(t *testing.T, replies []string, want string) {
 
 const execAbort = "-EXECABORT Transaction discarded because of previous errors.\r\n"
 
-// TestTransactionsAreThoseOfRedis has what internal/differ has no words for.
+// TestTransactionsAreThoseOfRedis has what internal/differ has no words for. WAIT has another answer where there are replicas.
 func TestTransactionsAreThoseOfRedis(t *testing.T) {
 	tw := startTwins(t)
 	for _, hello := range []string{"", commands("HELLO 3")} {
 		for _, lines := range [][]string{
 			{"MULTI", "SAVE", "EXEC"}, {"MULTI", "SHUTDOWN", "EXEC"}, {"MULTI", "SYNC", "EXEC"},
-			{"MULTI", "BLPOP none 0", "BLMOVE none none LEFT LEFT 0", "XREAD BLOCK 0 STREAMS none $", "WAIT 0 0", "PUBLISH nobody x", "EXEC"},
+			{"MULTI", "BLPOP none 0", "BLMOVE none none LEFT LEFT 0", "XREAD BLOCK 0 STREAMS none $", "PUBLISH nobody x", "EXEC"},
 			{"MULTI", "CLIENT INFO x", "PING", "EXEC"},
 			{"CLIENT REPLY SKIP", "MULTI", "SET k v", "EXEC"}, {"MULTI", "SET k v", "RESET", "PING"}, {"MULTI", "QUIT", "PING"},
 		} {
