@@ -23,6 +23,7 @@ test: redis compiler clients ## run all tests under the race detector (TESTFLAGS
 	go build -race ./...
 	go test $(TESTFLAGS) ./...
 	go test $(TESTFLAGS) -tags poller ./proxy ./internal/e2e
+	go test -run Alloc ./... # which are exact without the race detector only
 
 lint: ## gofmt, go vet and golangci-lint (GOLANGCI)
 	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then echo "not formatted by gofmt:"; echo "$$files"; exit 1; fi
