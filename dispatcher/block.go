@@ -3,7 +3,6 @@ package dispatcher
 import (
 	"bytes"
 	"context"
-	"errors"
 	"sync"
 
 	"redis-cluster-proxy/backend"
@@ -72,7 +71,7 @@ func (b *Blocked) send() {
 	if q.addr == "" {
 		var err error
 		if q.addr, err = b.route(); err != nil {
-			go b.again(bounceDown, resp.AppendError(nil, err.Error()), q)
+			go b.again(bounceDown, errorBytes(err), q)
 			return
 		}
 	}
@@ -155,10 +154,10 @@ func (b *Blocked) told(st *stay, reply []byte, chunk *backend.Chunk, lost *backe
 func (b *Blocked) lost(q leg, lost *backend.LostError) {
 	again := !lost.Sent || b.time.known || !b.row.MayWrite()
 	if !b.e.broken(context.Background(), lost) || !again {
-		b.finish(Whole(errorReplyOf(b.e.explain(lost, !b.row.MayWrite()))))
+		b.finish(Whole(errorBytes(b.e.explain(lost, !b.row.MayWrite()))))
 		return
 	}
-	go b.again(bounceLost, errorReplyOf(b.e.explain(lost, true)), q)
+	go b.again(bounceLost, errorBytes(b.e.explain(lost, true)), q)
 }
 
 // again sends the command anew after trouble, or answers with fault.
@@ -272,7 +271,7 @@ func (b *Blocked) Unblock(ctx context.Context, by *Errand, reason ...[]byte) []b
 		return by.Ask(ctx, addr, args...)
 	})
 	if err != nil {
-		return errorReplyOf(err)
+		return errorBytes(err)
 	}
 	return reply
 }
@@ -281,12 +280,3 @@ var (
 	replyOne       = []byte(":1\r\n")
 	replyUnblocked = []byte("-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n")
 )
-
-// errorReplyOf is err, whose text is for a client, as a reply.
-func errorReplyOf(err error) []byte {
-	f := (*failure)(nil)
-	if errors.As(err, &f) {
-		return resp.AppendError(nil, f.text)
-	}
-	return resp.AppendError(nil, "ERR "+err.Error())
-}

@@ -92,6 +92,9 @@ func (f *failure) Error() string { return f.text }
 // Unwrap returns the cause.
 func (f *failure) Unwrap() error { return f.err }
 
+// errorBytes is err, whose text is for a client, as a reply.
+func errorBytes(err error) []byte { return resp.AppendError(nil, err.Error()) }
+
 // errTooLong is the text for replies that are longer than Limit allows.
 const errTooLong = "ERR the reply is longer than this proxy may keep (-max-merged-bytes); the rest was not read"
 

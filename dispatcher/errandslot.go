@@ -56,34 +56,52 @@ func (e *Errand) AskSlot(ctx context.Context, slot uint16, readOnly bool, args .
 	return reply.Bytes, err
 }
 
-func (e *Errand) askSlot(ctx context.Context, slot uint16, readOnly bool, args [][]byte) (NodeReply, error) {
-	q := leg{wire: resp.AppendCommandBytes(nil, args)}
+func (e *Errand) askSlot(ctx context.Context, slot uint16, readOnly bool, args [][]byte) (reply NodeReply, err error) {
+	wire := resp.AppendCommandBytes(nil, args)
+	err = e.follow(ctx, slot, readOnly, e.safe(args), func(q leg) ([]byte, error) {
+		q.wire = wire
+		var err error
+		reply, err = e.ask(ctx, q)
+		return reply.Bytes, err
+	})
+	if err != nil {
+		return NodeReply{}, err
+	}
+	return reply, nil
+}
+
+// follow calls once with the node that owns slot, by the profile to ask it by, and
+// again, with the next one, for as long as it returns a redirect or an error that
+// may pass, within the budget that requests have. safe says that it may be done again
+// though it is not known whether it was done. The error is for the client; without
+// one the last reply is the answer.
+func (e *Errand) follow(ctx context.Context, slot uint16, readOnly, safe bool, once func(q leg) (reply []byte, err error)) error {
 	budget := attempts{e: e}
 	for target, asking := "", false; ; {
-		q.addr, q.profile, q.asking = target, e.profile, asking
+		q := leg{addr: target, profile: e.profile, asking: asking}
 		if target == "" {
 			var err error
 			if q.addr, q.profile, err = e.route(slot, readOnly && budget.hops == 0); err != nil {
 				if !budget.again(ctx, bounceDown) {
-					return NodeReply{}, err
+					return err
 				}
 				continue
 			}
 		}
-		reply, err := e.ask(ctx, q)
+		reply, err := once(q)
 		if err != nil {
-			if target, asking = "", false; e.lost(ctx, err, args) && budget.again(ctx, bounceLost) {
+			if target, asking = "", false; e.mayRepeat(ctx, err, safe) && budget.again(ctx, bounceLost) {
 				continue
 			}
-			return NodeReply{}, e.explain(err, e.safe(args))
+			return e.explain(err, safe)
 		}
-		b := classify(reply.Bytes)
+		b := classify(reply)
 		if b == bounceNone {
-			return reply, nil
+			return nil
 		}
 		var ok bool
-		if target, asking, ok = e.redirected(slot, b, reply.Bytes, q); !ok || !budget.again(ctx, b) {
-			return reply, nil
+		if target, asking, ok = e.redirected(slot, b, reply, q); !ok || !budget.again(ctx, b) {
+			return nil
 		}
 	}
 }
@@ -110,8 +128,13 @@ func (e *Errand) route(slot uint16, readOnly bool) (string, backend.ProfileHandl
 // lost tells the topology of a lost connection and reports whether the question
 // may be sent again.
 func (e *Errand) lost(ctx context.Context, err error, args [][]byte) bool {
+	return e.mayRepeat(ctx, err, e.safe(args))
+}
+
+// mayRepeat is lost for a question of which it is known whether it is safe.
+func (e *Errand) mayRepeat(ctx context.Context, err error, safe bool) bool {
 	lost := (*backend.LostError)(nil)
-	return e.broken(ctx, err) && (errors.As(err, &lost) && !lost.Sent || e.safe(args))
+	return e.broken(ctx, err) && (errors.As(err, &lost) && !lost.Sent || safe)
 }
 
 // broken is lost for a question that does no harm: it reports whether another

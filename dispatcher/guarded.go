@@ -85,7 +85,7 @@ func (e *Errand) execAt(ctx context.Context, p *post, u *unit) (reply, fault []b
 		if lost := (*backend.LostError)(nil); errors.As(err, &lost) && (!lost.Sent || u.commands == 0) {
 			return nil, e.aborted()
 		}
-		return nil, resp.AppendError(nil, e.explain(err, false).Error())
+		return nil, errorBytes(e.explain(err, false))
 	}
 	if isError(got.Bytes) {
 		return nil, e.refused(p, unitOutcome(addr, task.Prelude, got.Bytes))
@@ -162,50 +162,22 @@ func (e *Errand) stillThere(ctx context.Context, p *post, told map[string]bool) 
 
 // askUnit executes a unit that nothing guards, wherever its slot is, and returns
 // the reply.
-func (e *Errand) askUnit(ctx context.Context, u *unit) []byte {
+func (e *Errand) askUnit(ctx context.Context, u *unit) (answer []byte) {
 	var task backend.Task
 	u.task(&task)
-	budget := attempts{e: e}
-	for target, asking := "", false; ; {
-		addr := target
-		if addr == "" {
-			var err error
-			if addr, _, err = e.route(u.slot, false); err != nil {
-				if budget.again(ctx, bounceDown) {
-					continue
-				}
-				return resp.AppendError(nil, err.Error())
-			}
-		}
-		attempt := backend.Task{Wire: task.Wire, Asking: asking, Prelude: &backend.Prelude{Replies: task.Prelude.Replies}}
-		lease := e.d.member(addr).node.Lease(e.profile)
-		if u.writes {
-			e.wroteAt(lease.Node())
-		}
+	err := e.follow(ctx, u.slot, false, !u.writes, func(q leg) ([]byte, error) {
+		attempt := backend.Task{Wire: task.Wire, Asking: q.asking, Prelude: &backend.Prelude{Replies: task.Prelude.Replies}}
+		lease := e.d.member(q.addr).node.Lease(q.profile)
+		defer lease.Release()
 		reply, err := e.over(ctx, lease, attempt)
-		if err != nil {
-			lease.Release()
-			lost := (*backend.LostError)(nil)
-			unsent := errors.As(err, &lost) && !lost.Sent
-			if target, asking = "", false; e.broken(ctx, err) && (unsent || !u.writes) && budget.again(ctx, bounceLost) {
-				continue
-			}
-			return resp.AppendError(nil, e.explain(err, !u.writes).Error())
+		if answer = reply.Bytes; err == nil && isError(answer) {
+			lease.Spoil() // MULTI may have been taken and EXEC not
+			answer = unitOutcome(q.addr, attempt.Prelude, answer)
 		}
-		if !isError(reply.Bytes) {
-			lease.Release()
-			return reply.Bytes
-		}
-		lease.Spoil() // MULTI may have been taken and EXEC not
-		lease.Release()
-		fault := unitOutcome(addr, attempt.Prelude, reply.Bytes)
-		b := classify(fault)
-		if b == bounceNone {
-			return fault
-		}
-		var ok bool
-		if target, asking, ok = e.redirected(u.slot, b, fault, leg{addr: addr, asking: asking}); !ok || !budget.again(ctx, b) {
-			return fault
-		}
+		return answer, err
+	})
+	if err != nil {
+		return errorBytes(err)
 	}
+	return answer
 }

@@ -127,8 +127,6 @@ func failedHow(err error) taking {
 	return takeLater
 }
 
-func errorBytes(err error) []byte { return resp.AppendError(nil, err.Error()) }
-
 // reply makes the client's reply of a node's. The pieces keep what is long where
 // it is.
 func (p *popping) reply(r NodeReply, key []byte) (Reply, taking) {

@@ -139,44 +139,23 @@ func (e *Errand) together(w *Watch, groups []*slotKeys) bool {
 
 // beginWatch leases a connection and watches its first keys, at the node that has
 // them after all redirects.
-func (e *Errand) beginWatch(ctx context.Context, w *Watch, g *slotKeys) []byte {
-	budget := attempts{e: e}
-	for target, asking := "", false; ; {
-		addr := target
-		if addr == "" {
-			var err error
-			if addr, _, err = e.route(g.slot, false); err != nil {
-				if budget.again(ctx, bounceDown) {
-					continue
-				}
-				return resp.AppendError(nil, err.Error())
-			}
-		}
-		lease := e.d.member(addr).node.Hold(e.profile)
-		reply, err := e.over(ctx, lease, backend.Task{Wire: g.wire, Asking: asking})
-		if err != nil {
+func (e *Errand) beginWatch(ctx context.Context, w *Watch, g *slotKeys) (reply []byte) {
+	err := e.follow(ctx, g.slot, false, true, func(q leg) ([]byte, error) {
+		lease := e.d.member(q.addr).node.Hold(q.profile)
+		got, err := e.over(ctx, lease, backend.Task{Wire: g.wire, Asking: q.asking})
+		if reply = got.Bytes; err != nil || isError(reply) {
 			lease.Release()
-			if target, asking = "", false; e.broken(ctx, err) && budget.again(ctx, bounceLost) {
-				continue
-			}
-			return resp.AppendError(nil, e.explain(err, true).Error())
+			return reply, err
 		}
-		b := classify(reply.Bytes)
-		if b == bounceNone && !isError(reply.Bytes) {
-			p := &post{lease: lease, asking: asking, keys: make(map[string]uint16), slots: make(map[uint16]bool)}
-			p.note(g)
-			w.posts, w.by = append(w.posts, p), e.profile
-			return reply.Bytes
-		}
-		lease.Release()
-		if b == bounceNone {
-			return reply.Bytes
-		}
-		var ok bool
-		if target, asking, ok = e.redirected(g.slot, b, reply.Bytes, leg{addr: addr, asking: asking}); !ok || !budget.again(ctx, b) {
-			return reply.Bytes
-		}
+		p := &post{lease: lease, asking: q.asking, keys: make(map[string]uint16), slots: make(map[uint16]bool)}
+		p.note(g)
+		w.posts, w.by = append(w.posts, p), e.profile
+		return reply, nil
+	})
+	if err != nil {
+		return errorBytes(err)
 	}
+	return reply
 }
 
 func (p *post) note(g *slotKeys) {
