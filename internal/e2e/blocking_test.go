@@ -47,6 +47,22 @@ func wantPopped(t *testing.T, clients []*proxytest.Dialog, want func(i int) stri
 	}
 }
 
+// pushForEach pushes one element for each client, all at once, which is the client's key, and has them read.
+func pushForEach(t *testing.T, d *proxytest.Dialog, clients []*proxytest.Dialog, key func(i int) string) {
+	t.Helper()
+	for i := range clients {
+		if err := d.SendCommand("RPUSH", key(i), key(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range clients {
+		if v, err := d.Read(); err != nil || v.Int > 1 {
+			t.Fatalf("RPUSH: %+v, %v", v, err)
+		}
+	}
+	wantPopped(t, clients, key)
+}
+
 // blockThroughFailover has clients block at all primaries while one of them is replaced.
 func blockThroughFailover(t *testing.T, replace func(victim *redistest.Node)) {
 	const n = 100
@@ -222,22 +238,7 @@ func TestLeavingCostsNoElement(t *testing.T) {
 	for range workers {
 		running.Go(func() { c.consume(t, rounds) })
 	}
-	pushed := int64(0)
-	for c.rounds.Load() < workers*rounds && !t.Failed() {
-		if v := d.Do("RPUSH", c.key, "v"); v.Kind != ':' {
-			t.Fatalf("RPUSH: %+v", v)
-		}
-		pushed++
-		time.Sleep(rand.N(500 * time.Microsecond))
-	}
-	running.Wait()
-	left := d.Do("LLEN", c.key).Int
-	if got := c.popped.Load(); got+left != pushed {
-		t.Errorf("%d pushed, %d popped, %d left: %d are lost", pushed, got, left, pushed-got-left)
-	} else {
-		t.Logf("%d pushed, %d popped in %d rounds, %d left", pushed, got, workers*rounds, left)
-	}
-	d.Do("DEL", c.key)
+	c.feed(t, d, &running, workers*rounds)
 	eventually(t, "all connections are given back", func() bool {
 		held := 0
 		for _, n := range p.Pool.Nodes() {
@@ -271,6 +272,27 @@ func (c *consumers) serve(t *testing.T, kills int, ids chan<- int64) {
 	}
 }
 
+// feed pushes until the consumers, which running are, have made so many rounds together, and counts.
+func (c *consumers) feed(t *testing.T, d *proxytest.Dialog, running *sync.WaitGroup, rounds int64) {
+	t.Helper()
+	pushed := int64(0)
+	for c.rounds.Load() < rounds && !t.Failed() {
+		if v := d.Do("RPUSH", c.key, "v"); v.Kind != ':' {
+			t.Fatalf("RPUSH: %+v", v)
+		}
+		pushed++
+		time.Sleep(rand.N(500 * time.Microsecond))
+	}
+	running.Wait()
+	left := d.Do("LLEN", c.key).Int
+	if got := c.popped.Load(); got+left != pushed {
+		t.Errorf("%d pushed, %d popped, %d left: %d are lost", pushed, got, left, pushed-got-left)
+	} else {
+		t.Logf("%d pushed, %d popped in %d rounds, %d left", pushed, got, rounds, left)
+	}
+	d.Do("DEL", c.key)
+}
+
 // TestKillingCostsNoElement counts what clients get that are killed while they are blocked.
 func TestKillingCostsNoElement(t *testing.T) {
 	const workers, kills = 8, 40
@@ -293,22 +315,7 @@ func TestKillingCostsNoElement(t *testing.T) {
 			killer.Do("CLIENT", "KILL", "ID", id)
 		}
 	})
-	pushed := int64(0)
-	for c.rounds.Load() < workers*kills && !t.Failed() {
-		if v := d.Do("RPUSH", c.key, "v"); v.Kind != ':' {
-			t.Fatalf("RPUSH: %+v", v)
-		}
-		pushed++
-		time.Sleep(rand.N(500 * time.Microsecond))
-	}
-	running.Wait()
-	left := d.Do("LLEN", c.key).Int
-	if got := c.popped.Load(); got+left != pushed {
-		t.Errorf("%d pushed, %d popped, %d left: %d are lost", pushed, got, left, pushed-got-left)
-	} else {
-		t.Logf("%d pushed, %d popped by clients that were killed %d times, %d left", pushed, got, workers*kills, left)
-	}
-	d.Do("DEL", c.key)
+	c.feed(t, d, &running, workers*kills)
 }
 
 // TestManyBlocked: more clients than connections that are kept, all at once.
@@ -322,17 +329,7 @@ func TestManyBlocked(t *testing.T) {
 	if v := d.Do("PING"); v.Str != "PONG" {
 		t.Errorf("%+v", v)
 	}
-	for i := range n {
-		if err := d.SendCommand("RPUSH", key(i), key(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for range n {
-		if v, err := d.Read(); err != nil || v.Int > 1 {
-			t.Fatalf("RPUSH: %+v, %v", v, err)
-		}
-	}
-	wantPopped(t, clients, key)
+	pushForEach(t, d, clients, key)
 }
 
 // TestWaitTellsTheTruth though the writes went by connections that all clients share, and WAIT by another.

@@ -203,15 +203,5 @@ func TestManyClaims(t *testing.T) {
 			t.Errorf("%d connections to %s", s.Connected, node.Addr)
 		}
 	}
-	for i := range n {
-		if err := d.SendCommand("RPUSH", key(i), key(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for range n {
-		if v, err := d.Read(); err != nil || v.Int > 1 {
-			t.Fatalf("RPUSH: %+v, %v", v, err)
-		}
-	}
-	wantPopped(t, clients, key)
+	pushForEach(t, d, clients, key)
 }
