@@ -3,9 +3,13 @@ package backend
 import (
 	"context"
 	"net"
+	"time"
 
 	"redis-cluster-proxy/resp"
 )
+
+// aLongTimeAgo is a deadline that has passed: it ends what is under way.
+var aLongTimeAgo = time.Unix(1, 0)
 
 // greeted is what a node has said to a handshake.
 type greeted struct {

@@ -15,10 +15,15 @@
 // A leased TaskRunner is a connection of one holder's own for a while: Node.Lease,
 // Lease.Do, Lease.Release. It ends with its first loss, and rests between holders.
 //
-// Goroutines. A TaskRunner that is in use has one, TaskRunner.serveLoop: it
-// dials, shakes hands and reads replies. It ends when the connection ends; the
-// next task starts another. Writing is done by whoever flushes, without blocking;
-// when the node's socket is full, netio's writer goroutine takes over.
+// A Stream is a connection whose replies are not matched with requests: it is for
+// subscriptions.
+//
+// Goroutines. A TaskRunner that is in use has one: TaskRunner.serveLoop dials and
+// shakes hands, and TaskRunner.serve reads replies until the connection ends; the
+// next task begins anew. Where a netio.Poller drives connections it has none
+// meanwhile. Writing is done by whoever flushes, without blocking; when the node's
+// socket is full, netio writes the rest. Stream.serveLoop and ear.listenLoop read
+// what nobody has asked for.
 //
 // The package does not know slots, sessions or commands, and it retries nothing.
 package backend

@@ -17,8 +17,10 @@
 // Watcher's before the pool's. Neither a Pipeline's lock nor a lane's is held
 // while the Watcher is called.
 //
-// Goroutines: Dispatcher.retryLoop. All else runs in the session's reader, in
-// the lanes' readers and in whoever publishes a topology.
+// Goroutines: Dispatcher.Run has the loops of retries, of late output, of function
+// libraries and of awaited keys. A command that blocks or waits for keys in several
+// slots, and an Errand to several nodes, have some for a while. All else runs in the
+// session's reader, in the lanes' readers and in whoever publishes a topology.
 //
 // The package parses no protocol but the errors it acts on, and answers no
 // command itself.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"redis-cluster-proxy/backend"
 )
 
 // lateAfter is how long replies that are ready wait for those behind them at
@@ -89,4 +91,42 @@ func (p *Pipeline) flushLate() {
 	if dirty {
 		p.sink.Flush()
 	}
+}
+
+// maxLate is the largest output, in bytes, that waits for more.
+const maxLate = 16 << 10
+
+// output is the Pipeline as lanes flush it.
+type output Pipeline
+
+// Flush implements backend.Flusher. While more replies are under way, mostly
+// from other lanes that were asked at the same time, it leaves the writing to
+// whoever completes the last of them, and to the lateLoop if that takes long.
+func (o *output) Flush() {
+	p := (*Pipeline)(o)
+	p.mu.Lock()
+	p.owed = false
+	if p.dirty && p.head != p.tail && p.sink.Gathered() < maxLate {
+		add := !p.late
+		p.late = true
+		p.mu.Unlock()
+		if add {
+			p.d.late.add(p)
+		}
+		return
+	}
+	dirty := p.commitLocked()
+	p.mu.Unlock()
+	if dirty {
+		p.sink.Flush()
+	}
+}
+
+// flusherLocked returns what a lane has to flush, or nil.
+func (p *Pipeline) flusherLocked() backend.Flusher {
+	if !p.dirty || p.owed {
+		return nil
+	}
+	p.owed = true
+	return (*output)(p)
 }

@@ -5,7 +5,6 @@ import (
 
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
-	"redis-cluster-proxy/resp"
 )
 
 // Sink is a session's way to its client. Its methods are called with the
@@ -149,111 +148,6 @@ func (p *Pipeline) Busy() bool {
 	return true
 }
 
-// Local answers a request at its place with reply, which is copied.
-func (p *Pipeline) Local(row *command.Row, reply []byte) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if row != nil {
-		p.noteRequestLocked(row)
-	}
-	if p.head == p.tail { // nothing to wait for
-		p.emitLocked(row, reply, nil, p.silent)
-		return
-	}
-	r := p.newRequestLocked(row)
-	r.silent = p.silent
-	r.done = true
-	r.reply.store(reply, nil)
-	p.pushLocked(r)
-}
-
-// LocalError is Local with an error, whose text has no leading '-'.
-func (p *Pipeline) LocalError(row *command.Row, text string) {
-	p.Local(row, resp.AppendError(nil, text))
-}
-
-// Place is a request's place in the order, to be answered later by Answer.
-type Place struct{ r *request }
-
-// Reserve takes a place for a request that is answered later.
-func (p *Pipeline) Reserve(row *command.Row) Place {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	r := p.newRequestLocked(row)
-	r.silent = p.silent
-	p.noteRequestLocked(row)
-	p.pushLocked(r)
-	if row.Write() && !row.HasKeys() || row.Is("exec") || row.Is("client|tracking") {
-		p.answered, p.heldBack = r.seq+1, r.seq+1 // what comes of it is told behind its reply
-	}
-	return Place{r}
-}
-
-// Answer answers a reserved place, once. It must be the oldest: nothing was
-// under way when it was reserved.
-func (p *Pipeline) Answer(at Place, reply Reply) {
-	p.mu.Lock()
-	r := at.r
-	if r.seq != p.head {
-		panic("dispatcher: a reserved place is answered before its turn")
-	}
-	for i, piece := range reply.pieces {
-		if i == 0 {
-			p.emitLocked(r.row, piece.Bytes, piece.chunk, r.silent)
-		} else if !r.silent && !p.closed {
-			p.gatherLocked(piece.Bytes, piece.chunk)
-		}
-	}
-	p.nextLocked(r)
-	p.releaseLocked()
-	dirty := p.commitLocked()
-	p.mu.Unlock()
-	if dirty {
-		p.sink.Settle()
-	}
-}
-
-// Flush sends on what was dispatched and answered since the last time.
-func (p *Pipeline) Flush() {
-	for i := range p.touched {
-		st := &p.touched[i]
-		if !st.lane.EnqueueAll(&st.tasks, st.losses) {
-			p.refused(st)
-		}
-		st.lane.Flush()
-		*st = stage{}
-	}
-	p.touched = p.touched[:0]
-	p.mu.Lock()
-	p.seen = p.intake
-	lanes := p.unstageLocked()
-	dirty := p.commitLocked()
-	p.mu.Unlock()
-	for _, lane := range lanes {
-		lane.Flush()
-	}
-	if dirty {
-		p.sink.Flush()
-	}
-}
-
-// unstageLocked notes that all parts are at their lanes, and sends what has been
-// held back for that. It returns the lanes to flush.
-func (p *Pipeline) unstageLocked() (lanes []*backend.TaskRunner) {
-	p.stagedFrom = p.tail
-	if len(p.holds) == 0 { // the usual
-		return nil
-	}
-	held := make([]uint16, len(p.holds))
-	for i, h := range p.holds {
-		held[i] = h.slot
-	}
-	for _, slot := range held {
-		lanes = p.advanceLocked(slot, lanes)
-	}
-	return lanes
-}
-
 // commitLocked reports whether there is something to flush.
 func (p *Pipeline) commitLocked() bool {
 	if !p.dirty {
@@ -262,44 +156,6 @@ func (p *Pipeline) commitLocked() bool {
 	p.dirty = false
 	p.sink.Commit()
 	return true
-}
-
-// maxLate is the largest output, in bytes, that waits for more.
-const maxLate = 16 << 10
-
-// output is the Pipeline as lanes flush it.
-type output Pipeline
-
-// Flush implements backend.Flusher. While more replies are under way, mostly
-// from other lanes that were asked at the same time, it leaves the writing to
-// whoever completes the last of them, and to the lateLoop if that takes long.
-func (o *output) Flush() {
-	p := (*Pipeline)(o)
-	p.mu.Lock()
-	p.owed = false
-	if p.dirty && p.head != p.tail && p.sink.Gathered() < maxLate {
-		add := !p.late
-		p.late = true
-		p.mu.Unlock()
-		if add {
-			p.d.late.add(p)
-		}
-		return
-	}
-	dirty := p.commitLocked()
-	p.mu.Unlock()
-	if dirty {
-		p.sink.Flush()
-	}
-}
-
-// flusherLocked returns what a lane has to flush, or nil.
-func (p *Pipeline) flusherLocked() backend.Flusher {
-	if !p.dirty || p.owed {
-		return nil
-	}
-	p.owed = true
-	return (*output)(p)
 }
 
 // Close says that the client is gone: what is under way is finished in
@@ -326,34 +182,3 @@ func (p *Pipeline) Close() {
 
 // errGone answers what was not sent because its client is gone.
 var errGone = []byte("-ERR client closed\r\n")
-
-// stage is what the reader has for one lane.
-type stage struct {
-	lane   *backend.TaskRunner
-	losses uint32 // of the lane, when the stage was begun
-	tasks  backend.TaskList
-}
-
-// touch returns the reader's stage for a lane, which it will flush. To stage a
-// task it is called under the lock that the holds were looked at under, so that
-// what comes back later is known to come back.
-func (p *Pipeline) touch(lane *backend.TaskRunner) *stage {
-	for i := range p.touched {
-		if p.touched[i].lane == lane {
-			return &p.touched[i]
-		}
-	}
-	p.touched = append(p.touched, stage{lane: lane, losses: lane.Losses()})
-	return &p.touched[len(p.touched)-1]
-}
-
-// refused deals with tasks whose lane has closed, or has lost its connection,
-// since they were staged.
-func (p *Pipeline) refused(st *stage) {
-	for t := st.tasks.Pop(); t != nil; t = st.tasks.Pop() {
-		lost := &backend.LostError{Addr: st.lane.Node().Addr, Err: backend.ErrClosed}
-		if f := t.Handler.Failed(t, lost); f != nil {
-			f.Flush()
-		}
-	}
-}

@@ -1,7 +1,5 @@
 package dispatcher
 
-import "redis-cluster-proxy/backend"
-
 // ReadPrefer says which nodes answer commands that only read.
 type ReadPrefer uint8
 
@@ -54,35 +52,4 @@ func leastBusy(members []*member, seed uint32, near bool) (best *member) {
 		}
 	}
 	return best
-}
-
-// recentWrites remembers, for one session, when it wrote to which slot. It is
-// kept only where reads may go to replicas. The zero value is ready.
-type recentWrites struct {
-	at      map[uint16]int64 // by backend.Now
-	sweepAt int              // how many there must be to look for old ones
-}
-
-// minSweep is the least number of writes among which old ones are looked for.
-const minSweep = 1024
-
-func (w *recentWrites) note(slot uint16, window int64) {
-	now := backend.Now()
-	if w.at == nil {
-		w.at, w.sweepAt = make(map[uint16]int64), minSweep
-	}
-	if len(w.at) >= w.sweepAt {
-		for s, at := range w.at {
-			if now-at > window {
-				delete(w.at, s)
-			}
-		}
-		w.sweepAt = max(minSweep, 2*len(w.at)) // a constant part of each write
-	}
-	w.at[slot] = now
-}
-
-func (w *recentWrites) within(slot uint16, window int64) bool {
-	at, ok := w.at[slot]
-	return ok && backend.Now()-at <= window
 }
