@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -53,17 +54,22 @@ func newFunctionStage(t *testing.T) *functionStage {
 func (st *functionStage) expect(p *peer, command, answer string) {
 	st.t.Helper()
 	command = p.name + ": " + command
-	poll(st.t, command, func() bool {
-		st.mu.Lock()
-		defer st.mu.Unlock()
-		for i, h := range st.heard {
-			if h == command {
-				st.heard = append(st.heard[:i], st.heard[i+1:]...)
-				return p.answer(answer) == nil
-			}
-		}
+	poll(st.t, command, func() bool { return st.took(command) })
+	if err := p.answer(answer); err != nil { // without st.mu, which p takes while it hears
+		st.t.Fatal(err)
+	}
+}
+
+// took takes a command off those that were heard, and reports whether it was there.
+func (st *functionStage) took(command string) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	i := slices.Index(st.heard, command)
+	if i < 0 {
 		return false
-	})
+	}
+	st.heard = slices.Delete(st.heard, i, i+1)
+	return true
 }
 
 func (st *functionStage) nothingElse() {
