@@ -97,6 +97,7 @@ func (s *session) track(row *command.Row, t *tracking) verdict {
 			return dispatcher.Whole(errorReply(err))
 		}
 		begun = true
+		s.showTracking(t) // before the client can know
 		return dispatcher.Whole(replyOK)
 	}, func() {
 		switch {
@@ -163,13 +164,17 @@ func (s *session) doubtIf(forgotten bool, up *dispatcher.Tracking) {
 // noteTracking makes t what the session and others see.
 func (s *session) noteTracking(t *tracking) {
 	s.tracking = t
+	s.showTracking(t)
+	s.setCaching(t != nil && t.caching)
+}
+
+func (s *session) showTracking(t *tracking) {
 	s.show(func(b *badge) {
 		b.tracking, b.trackingBcast, b.redirect, b.redirectGone = t != nil, t != nil && t.bcast, 0, false
 		if t != nil && t.redirect != nil {
 			b.redirect = int64(t.redirect.id)
 		}
 	})
-	s.setCaching(t != nil && t.caching)
 }
 
 func flush(f backend.Flusher) {

@@ -185,6 +185,7 @@ func (s *session) multi(row *command.Row, _ *resp.Command) verdict {
 		if certain {
 			s.srv.mayMulti.add(who)
 		}
+		s.queued.Store(0) // before the client can know
 		return dispatcher.Whole(replyOK)
 	}, func() {
 		if allowed {

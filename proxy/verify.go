@@ -27,6 +27,7 @@ func (s *session) verify(row *command.Row, v *verification) verdict {
 		if refused = s.srv.verifyProfile(ctx, uint32(s.id), v.ask); refused != nil {
 			return dispatcher.Whole(errorReply(refused))
 		}
+		s.pipe.SetProfile(v.profile) // others see it before the client can know
 		return dispatcher.Whole(v.reply)
 	}, func() {
 		if refused == nil {
