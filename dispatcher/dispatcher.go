@@ -102,8 +102,7 @@ type Dispatcher struct {
 	scripts   scriptSet
 	functions functionKeeper
 	claims    claimSet
-
-	permissions permissions
+	grants    Grants
 }
 
 // New makes a Dispatcher that sends over pool as topology says. It registers

@@ -26,8 +26,9 @@ type scene struct {
 	peers    map[string]*peer
 	sessions map[string]*session
 
-	story strings.Builder // the transcript so far
-	down  atomic.Int32    // nodes nobody can connect to
+	story   strings.Builder // the transcript so far
+	down    atomic.Int32    // nodes nobody can connect to, or could not when the last step began
+	revived int32           // those of them that listen again
 
 	tracking bool // a session does
 
@@ -134,7 +135,8 @@ func (sc *scene) route(key, name string) {
 func (sc *scene) harvest() []string {
 	sc.t.Helper()
 	sc.begin()
-	if !polled(sc.resting) {
+	// Twice, since nodes are looked at behind sessions: what a node hears in between, a session may have sent with more to do.
+	if !polled(func() bool { return sc.resting() && sc.resting() }) {
 		sc.fatalf("the scene does not come to rest: %s", sc.describe())
 	}
 	for name, s := range sc.sessions {
@@ -147,6 +149,8 @@ func (sc *scene) harvest() []string {
 			rest = rest[n:]
 		}
 	}
+	sc.down.Add(-sc.revived) // somebody may have tried a moment before
+	sc.revived = 0
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	var lines []string

@@ -233,8 +233,8 @@ func (sc *scene) direct(p *peer, what, text string) {
 		sc.chart.fail(p.addr)
 		poll(sc.t, "the end of the connections to "+p.name, p.forgotten)
 	case "starts":
-		sc.down.Add(-1)
 		p.listen(sc.t, p.addr)
+		sc.revived++
 	default:
 		sc.fatalf("%s %s", p.name, what)
 	}

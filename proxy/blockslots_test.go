@@ -211,6 +211,13 @@ func TestBlockingOverSlotsByACL(t *testing.T) {
 	if got := d.Ask("BZPOPMIN acl:1 acl:2 0\r\n"); !strings.HasPrefix(got, "-NOPERM ") {
 		t.Errorf("%q", got)
 	}
+	if got := d.Ask("BLPOP acl:1 acl:2 0.01\r\n"); got != "*-1\r\n" {
+		t.Errorf("%q", got)
+	}
+	admin.Do("ACL", "SETUSER", "bare", "-blpop")
+	if got := d.Ask("BLPOP acl:1 acl:2 0\r\n"); !strings.HasPrefix(got, "-NOPERM ") {
+		t.Errorf("what was allowed before is still: %q", got)
+	}
 	admin.Do("XADD", "acl:2", "7-1", "f", "v")
 	d.Say("XREAD BLOCK 0 STREAMS acl:1 acl:2 $ $\r\n")
 	awaitBlocked(t, admin, 1)

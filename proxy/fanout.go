@@ -41,7 +41,7 @@ func (s *session) fanOut(row *command.Row, cmd *resp.Command) verdict {
 		e.Limit(s.srv.mergedLimit())
 		reply, err := e.AskMerged(ctx, row, proto, args...)
 		if strings.HasPrefix(row.Name, "acl|") {
-			s.srv.forgetGrants()
+			s.srv.d.Grants().Clear()
 		}
 		switch {
 		case err != nil:

@@ -3,12 +3,11 @@ package proxy
 import (
 	"bytes"
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
+	"redis-cluster-proxy/dispatcher"
 )
 
 // What a session answers by itself, a user may be forbidden like anything else.
@@ -50,51 +49,12 @@ var probes = map[string][][]byte{
 // it.
 var lasting = map[string]bool{"readonly": true, "asking": true, "select": true}
 
-// grant is that somebody may use a command.
-type grant struct {
-	who identity
-	row string
-}
-
-// grants are those that are believed. The zero value is empty.
-type grants struct {
-	mu sync.RWMutex
-	// Guarded by mu.
-	until map[grant]int64 // by backend.Now
-}
-
-func (g *grants) has(what grant) bool {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	return g.until[what] > backend.Now()
-}
-
-func (g *grants) add(what grant) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.until == nil || len(g.until) >= maxIdentities {
-		g.until = make(map[grant]int64)
-	}
-	g.until[what] = backend.Now() + int64(grantLife)
-}
-
-func (g *grants) clear() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.until = nil
-}
-
-// forgetGrants is for when users may have been changed.
-func (s *Server) forgetGrants() {
-	s.grants.clear()
-	s.mayMulti.clear()
-	s.mayTrack.clear()
-	s.mayCache.clear()
-}
+// grant is that the session's user may do something.
+func (s *session) grant(what string) dispatcher.Grant { return dispatcher.GrantTo(s.profile, what) }
 
 // inquiry is the question whether a session may use a command.
 type inquiry struct {
-	what     grant
+	what     dispatcher.Grant
 	refusal  []byte // the node's; nil: none
 	answered atomic.Bool
 }
@@ -107,7 +67,7 @@ func (s *session) forbidden(row *command.Row) (v verdict, not bool) {
 	if probe == nil || s.srv.isOwnAccount(s.profile) {
 		return done, false
 	}
-	what := grant{identity{s.profile.User, s.profile.Password}, row.Name}
+	what := s.grant(row.Name)
 	if q := s.inquiry; q != nil && q.what == what { // this is the second time
 		s.inquiry = nil
 		if q.refusal == nil {
@@ -116,7 +76,7 @@ func (s *session) forbidden(row *command.Row) (v verdict, not bool) {
 		return s.refuse(row, string(bytes.TrimRight(q.refusal[1:], "\r\n"))), true
 	}
 	switch {
-	case s.srv.grants.has(what):
+	case s.srv.d.Grants().Has(what):
 		return done, false
 	case s.pipe.Busy():
 		return retry, true
@@ -152,7 +112,7 @@ func (s *session) inquire(q *inquiry, ask func(context.Context) ([]byte, error))
 	case bytes.HasPrefix(reply, []byte("-NOPERM ")):
 		q.refusal = reply
 	default:
-		s.srv.grants.add(q.what)
+		s.srv.d.Grants().Add(q.what, grantLife)
 	}
 	q.answered.Store(true)
 	s.conn.Resume()

@@ -99,11 +99,6 @@ type Server struct {
 	ungate    *time.Timer // ends the pause
 	idleTimer *time.Timer // see watchIdle; nil: there is no limit
 
-	grants   grants
-	mayMulti identitySet
-	mayTrack identitySet // CLIENT TRACKING
-	mayCache identitySet // and CLIENT CACHING
-
 	ending  sync.WaitGroup // sessions and what runs beside them
 	hangups hangupWatch
 }

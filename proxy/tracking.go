@@ -65,12 +65,11 @@ func (s *session) upstream(t *tracking) *dispatcher.Tracking {
 
 // track begins tracking as t says, or goes on so. The Pipeline must be empty.
 func (s *session) track(row *command.Row, t *tracking) verdict {
-	who := identity{s.profile.User, s.profile.Password}
-	ask, proven := s.probesOf(t), &s.srv.mayTrack
+	ask, grant := s.probesOf(t), s.grant(row.Name)
 	if t.optin || t.optout {
-		proven = &s.srv.mayCache
+		grant.What += " and caching"
 	}
-	known := proven.has(who)
+	known := s.srv.d.Grants().Has(grant)
 	switch {
 	case known && t.same(s.tracking):
 		s.noteTracking(t)
@@ -86,7 +85,7 @@ func (s *session) track(row *command.Row, t *tracking) verdict {
 			if err := s.srv.verifyProfile(ctx, uint32(s.id), profile, ask...); err != nil {
 				return dispatcher.Whole(errorReply(err))
 			}
-			proven.add(who)
+			s.srv.d.Grants().Add(grant, dispatcher.Lasting)
 		}
 		before := s.pipe.Track(up)
 		err := s.pipe.Reach(ctx)

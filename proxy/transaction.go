@@ -168,8 +168,8 @@ func (s *session) multi(row *command.Row, _ *resp.Command) verdict {
 	if s.tx != nil {
 		return s.fail(row, "ERR MULTI calls can not be nested")
 	}
-	who := identity{s.profile.User, s.profile.Password}
-	if s.srv.mayMulti.has(who) {
+	grant := s.grant(row.Name)
+	if s.srv.d.Grants().Has(grant) {
 		s.beginTransaction()
 		return s.ok(row)
 	}
@@ -183,7 +183,7 @@ func (s *session) multi(row *command.Row, _ *resp.Command) verdict {
 			return dispatcher.Whole(refusal)
 		}
 		if certain {
-			s.srv.mayMulti.add(who)
+			s.srv.d.Grants().Add(grant, dispatcher.Lasting)
 		}
 		s.queued.Store(0) // before the client can know
 		return dispatcher.Whole(replyOK)

@@ -123,38 +123,3 @@ func (s *session) unwatch(row *command.Row, _ *resp.Command) verdict {
 		return replyOK
 	})
 }
-
-// identity is whom a session acts as.
-type identity struct{ user, password string }
-
-// identitySet is those who may do something. The zero value is empty.
-type identitySet struct {
-	mu sync.RWMutex
-	// Guarded by mu.
-	members map[identity]struct{}
-}
-
-// maxIdentities bounds the set; past it everybody is asked about anew.
-const maxIdentities = 10000
-
-func (s *identitySet) has(who identity) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	_, ok := s.members[who]
-	return ok
-}
-
-func (s *identitySet) clear() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.members = nil
-}
-
-func (s *identitySet) add(who identity) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.members == nil || len(s.members) >= maxIdentities {
-		s.members = make(map[identity]struct{})
-	}
-	s.members[who] = struct{}{}
-}
