@@ -24,7 +24,7 @@ import (
 //	client: GET foo            a client's command; successive ones of one client arrive together
 //	client= +PONG              a command that the session answers itself
 //	A: $3\r\nbar               the reply to the oldest command that A has not answered; successive ones arrive together
-//	A sends $3\r\nba           a part of it
+//	A sends $3\r\nba           a part of it; behind a whole push comes "client waits"
 //	A answers +OK              its reply to everything from now on, which is not taken down; nothing: no longer
 //	A pushes >1\r\n+news       an answer to nothing, over each of its connections; behind it comes "client waits"
 //	A cuts                     it closes its connections
@@ -132,7 +132,8 @@ func speaker(line string) string {
 
 // declares reports whether a line comes before anything happens, or what comes of it is awaited.
 func declares(line string) bool {
-	return strings.HasPrefix(line, "set ") || strings.HasPrefix(line, "node ") || strings.Contains(line, " pushes ")
+	return strings.HasPrefix(line, "set ") || strings.HasPrefix(line, "node ") || strings.Contains(line, " pushes ") ||
+		strings.Contains(line, " sends >")
 }
 
 // act does what the lines say; several are of one speaker.

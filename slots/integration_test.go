@@ -34,7 +34,7 @@ func watchReal(t *testing.T, cfg ClusterConfig) (*Watcher, *Cluster) {
 }
 
 func realContext(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

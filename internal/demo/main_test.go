@@ -46,7 +46,7 @@ func freeAddr(t *testing.T) string {
 }
 
 func TestRunUntilCancelled(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	out := &cancelOn{text: "Ctrl-C", cancel: cancel}
 	addr, debug := freeAddr(t), freeAddr(t)

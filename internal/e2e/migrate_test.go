@@ -148,7 +148,7 @@ func openSlot(t *testing.T, tag string, keys ...string) *opened {
 
 // restore gives the slot, without its keys, back to its owner, whatever became of the migration.
 func (o *opened) restore(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	for _, n := range []*redistest.Node{o.from, o.to} {
 		if err := n.Client().FlushAll(ctx).Err(); err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // launchTimeout bounds the launch of what is shared.
-const launchTimeout = time.Minute
+const launchTimeout = 3 * time.Minute
 
 // Shared is something, a cluster for instance, that is launched when the first test of a package needs it and closed after
 // the last. Tests leave it as they found it, keys apart. It is safe for concurrent use.

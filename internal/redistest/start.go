@@ -7,7 +7,7 @@ import (
 )
 
 // startTimeout bounds how long a test waits for its servers. It is generous: machines that run many tests are slow.
-const startTimeout = 60 * time.Second
+const startTimeout = 2 * time.Minute
 
 // logTail is how many lines of each server's log a failed test shows.
 const logTail = 15

@@ -15,7 +15,7 @@ import (
 
 // readyTimeout bounds how long Start waits for the proxy, and drainTimeout how long Close does.
 const (
-	readyTimeout = 20 * time.Second
+	readyTimeout = time.Minute
 	drainTimeout = 5 * time.Second
 )
 
