@@ -20,7 +20,7 @@ import (
 const maxBacklog = 1 << 20
 
 // firstRead bounds what is set aside for an argument before its bytes come; it
-// grows fourfold with them.
+// grows in steps with them.
 const firstRead = 64 << 10
 
 // session is one client. It is the netio.Handler of the client's connection
@@ -157,7 +157,7 @@ func (s *session) unfinished() bool {
 
 // ReadBuffer implements netio.Handler.
 func (s *session) ReadBuffer() []byte {
-	return s.in.Room(min(s.parser.Need(), max(firstRead, 4*s.in.Len())))
+	return s.in.RoomUpTo(s.parser.Need(), firstRead)
 }
 
 // Arrived implements netio.Handler.

@@ -29,6 +29,23 @@ func (in *Input) Room(need int) []byte {
 	return in.chunk.B[in.to:]
 }
 
+// RoomUpTo is Room for a unit of which need is no more than what the other side says. What is set aside grows with what has
+// arrived, from first bytes on, and each step is used up before the next: at every read a step would copy all that is there.
+func (in *Input) RoomUpTo(need, first int) []byte {
+	have := in.Len()
+	step := 4 * have
+	if step <= first {
+		return in.Room(min(need, first))
+	}
+	if left := len(in.chunk.B) - in.to; left >= minRoom {
+		return in.chunk.B[in.to:]
+	}
+	if need <= 2*step {
+		step = need // rather than another copy of half of it
+	}
+	return in.Room(min(need, step))
+}
+
 // grow moves the unconsumed bytes to a chunk of at least need bytes.
 func (in *Input) grow(need int) {
 	bigger := NewChunk(need)

@@ -107,6 +107,37 @@ func TestInputGrowth(t *testing.T) {
 	}
 }
 
+// TestInputGrowthOfAClaim puts in a unit whose length is claimed first, in pieces as a slow client sends them: little is copied, and no
+// more set aside than goes with what has come.
+func TestInputGrowthOfAClaim(t *testing.T) {
+	const first = 64 << 10
+	for _, size := range []int{100 << 10, 1<<20 + 30, 40<<20 + 30} {
+		for _, piece := range []int{3000, 100 << 10, 8 << 20} {
+			var in Input
+			copied, setAside := 0, 0
+			for in.Len() < size {
+				before, have := in.Chunk(), in.Len()
+				room := in.RoomUpTo(size, first)
+				if in.Chunk() != before {
+					copied += have
+					setAside += len(in.Chunk().B)
+				}
+				if most := max(16*have, 5*first); len(in.Chunk().B) > most {
+					t.Fatalf("%d bytes of %d by %d: a chunk of %d", have, size, piece, len(in.Chunk().B))
+				}
+				in.Filled(min(len(room), piece, size-have))
+			}
+			if copied > size {
+				t.Errorf("%d bytes by %d: %d copied", size, piece, copied)
+			}
+			if setAside > 2*size+8*first {
+				t.Errorf("%d bytes by %d: %d set aside over all", size, piece, setAside)
+			}
+			in.Release()
+		}
+	}
+}
+
 // TestInputSmallUnits puts in many small units, none of which ever waits whole:
 // almost nothing is copied and chunks are used to their end.
 func TestInputSmallUnits(t *testing.T) {
