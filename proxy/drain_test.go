@@ -66,6 +66,7 @@ func TestShutdownLetsRequestsInFlightAnswer(t *testing.T) {
 		nc.Close()
 		t.Error("a client could connect during the shutdown")
 	}
+	h.proxy.Server.Clients()            // which waits until the shutdown has told all of them
 	busy.Say(commands("SET held late")) // not in flight when the shutdown began
 	select {
 	case err := <-done:
