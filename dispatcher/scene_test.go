@@ -135,8 +135,7 @@ func (sc *scene) route(key, name string) {
 func (sc *scene) harvest() []string {
 	sc.t.Helper()
 	sc.begin()
-	// Twice, since nodes are looked at behind sessions: what a node hears in between, a session may have sent with more to do.
-	if !polled(func() bool { return sc.resting() && sc.resting() }) {
+	if !polled(sc.atRest) {
 		sc.fatalf("the scene does not come to rest: %s", sc.describe())
 	}
 	for name, s := range sc.sessions {
@@ -191,6 +190,13 @@ func (sc *scene) cast() []string {
 	return slices.Concat(nodes, clients, []string{"topology"})
 }
 
+// atRest looks twice: nodes are looked at behind sessions, and what a node has heard in between, a session may have sent while
+// it had more to do.
+func (sc *scene) atRest() bool {
+	first := sc.resting()
+	return first && sc.resting()
+}
+
 // resting reports whether nothing moves: every request is at a node, or behind one that is, or its node is down; and
 // every reply has reached its client. A node may have more to answer than there are requests: some are past their deadline.
 func (sc *scene) resting() bool {
@@ -204,7 +210,7 @@ func (sc *scene) resting() bool {
 	}
 	for _, p := range sc.peers {
 		open, asking := p.open()
-		if sc.rig.pool.Node(p.addr).InFlight() != open || sc.tracking && !sc.settled(p) {
+		if sc.rig.pool.Node(p.addr).InFlight() != open || !sc.settled(p) {
 			return false
 		}
 		flying -= open - asking

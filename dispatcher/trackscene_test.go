@@ -30,11 +30,12 @@ func (sc *scene) track(who string, broadcast bool) {
 	}
 }
 
-// settled reports whether nothing is happening to the connections between the Dispatcher and a node.
+// settled reports whether nothing is happening to the connections between the Dispatcher and a node: none is ending, and for
+// those who track all are made.
 func (sc *scene) settled(p *peer) bool {
 	var b strings.Builder
 	sc.rig.pool.Node(p.addr).Describe(&b)
-	return !strings.Contains(b.String(), "state=ending") && strings.Count(b.String(), "state=up") == p.connections()
+	return !strings.Contains(b.String(), "state=ending") && (!sc.tracking || strings.Count(b.String(), "state=up") == p.connections())
 }
 
 // connections returns how many there are.
