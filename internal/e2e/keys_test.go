@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"redis-cluster-proxy/internal/proxytest"
+	"redis-cluster-proxy/internal/redistest"
 )
 
 // keysMemory is how much memory KEYS may take: a window for each of three nodes, what a client may leave unread, and as much
@@ -26,10 +27,7 @@ func TestKeysOfAMillionStream(t *testing.T) {
 	d.Do("FLUSHALL")
 	defer d.Do("FLUSHALL")
 	for i, n := range c.Primaries() {
-		// Keys of any slot, which KEYS does not look at: filling is quick that way.
-		if err := n.Client().Do(testContext(t), "DEBUG", "POPULATE", perNode, fmt.Sprintf("key-of-node-%d", i), 1).Err(); err != nil {
-			t.Fatal(err)
-		}
+		populate(t, n, perNode, fmt.Sprintf("key-of-node-%d", i))
 	}
 	base := liveHeap()
 	d.Say("KEYS *\r\n")
@@ -97,9 +95,7 @@ func TestKeysOfManyClientsAtOnce(t *testing.T) {
 	defer d.Do("FLUSHALL")
 	const perNode = 20_000
 	for i, n := range c.Primaries() {
-		if err := n.Client().Do(testContext(t), "DEBUG", "POPULATE", perNode, fmt.Sprintf("node%d", i), 1).Err(); err != nil {
-			t.Fatal(err)
-		}
+		populate(t, n, perNode, fmt.Sprintf("node%d", i))
 	}
 	l := startLoad(t, p.Addr, 4, func(c *proxytest.Client, session, round int) error {
 		mark := fmt.Sprintf("%d:%d", session, round)
@@ -122,6 +118,21 @@ func TestKeysOfManyClientsAtOnce(t *testing.T) {
 	l.end()
 }
 
+// populate gives a node keys prefix:0, prefix:1 ... of any slot, which KEYS does not look at: filling is quick that way. It
+// takes steps, since a node that is silent for long is replaced by its replica, which gets none of this.
+func populate(t *testing.T, n *redistest.Node, keys int, prefix string) {
+	t.Helper()
+	const step = 50_000
+	for have := min(step, keys); ; have = min(have+step, keys) { // the command leaves what is there
+		if err := n.Client().Do(testContext(t), "DEBUG", "POPULATE", have, prefix, 1).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if have == keys {
+			return
+		}
+	}
+}
+
 // TestKeysOfClientThatLeaves: nothing is left of it, and the next one is not disturbed.
 func TestKeysOfClientThatLeaves(t *testing.T) {
 	c := cluster.Get(t)
@@ -131,9 +142,7 @@ func TestKeysOfClientThatLeaves(t *testing.T) {
 	defer d.Do("FLUSHALL")
 	const keys = 500_000
 	n := c.Primaries()[1]
-	if err := n.Client().Do(testContext(t), "DEBUG", "POPULATE", keys, strings.Repeat("x", 50), 1).Err(); err != nil {
-		t.Fatal(err)
-	}
+	populate(t, n, keys, strings.Repeat("x", 50))
 	for range 3 {
 		left := proxytest.Connect(t, p.Addr)
 		left.Say("KEYS *\r\n")
