@@ -10,7 +10,7 @@ import (
 type Layout struct {
 	// Epoch is the cluster's, 0 if it is not known.
 	Epoch uint64
-	// Loaded is when the cluster was asked; zero: not yet.
+	// Loaded is when the cluster was asked last; zero: not yet.
 	Loaded time.Time
 	// Covered is how many slots have a shard.
 	Covered int
@@ -41,7 +41,8 @@ type NodeLayout struct {
 // Layout returns the topology of now.
 func (d *Dispatcher) Layout() Layout {
 	t := d.routes.Load().table
-	l := Layout{Epoch: t.Epoch, Loaded: t.Loaded, Covered: t.Covered(), Shards: make([]ShardLayout, len(t.Shards))}
+	asked := d.topology.Table() // younger than the routes, if the cluster's latest answer changed nothing
+	l := Layout{Epoch: asked.Epoch, Loaded: asked.Loaded, Covered: t.Covered(), Shards: make([]ShardLayout, len(t.Shards))}
 	for i, sh := range t.Shards {
 		if sh.Primary != nil {
 			l.Shards[i].Primary = d.nodeLayout(sh.Primary)

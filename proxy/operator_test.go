@@ -127,6 +127,9 @@ func TestRefresh(t *testing.T) {
 		t.Errorf("PROXY REFRESH says %+v", v)
 	}
 	eventually(t, "another load of the topology", func() bool { return p.Watcher.Table().Loaded.After(before.Loaded) })
+	if told, is := p.Dispatcher.Layout().Loaded, p.Watcher.Table().Loaded; !told.Equal(is) {
+		t.Errorf("PROXY TOPOLOGY speaks of the load at %v, the latest was at %v", told, is)
+	}
 }
 
 // TestProxyCommandIsHidden: no server has it, so COMMAND must not tell of it; but it words its errors as Redis does.
