@@ -11,7 +11,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 DISTRIBUTED := python3-rq python3-celery python3-redis ruby-sidekiq ruby-redis php-cli php-redis libhiredis-dev
 SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo -n)
 
-.PHONY: all help test lint fuzz bench demo generate clean redis compiler clients node distributed
+.PHONY: all help test lint fuzz bench demo generate clean redis compiler clients node distributed certificates
 
 all: ## build bin/redis-cluster-proxy: static, version stamped
 	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BINARY) ./cmd/redis-cluster-proxy
@@ -19,7 +19,7 @@ all: ## build bin/redis-cluster-proxy: static, version stamped
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: redis compiler clients ## run all tests under the race detector (TESTFLAGS), installing what they need
+test: certificates redis compiler clients ## run all tests under the race detector (TESTFLAGS), installing what they need
 	go build -race ./...
 	go test $(TESTFLAGS) ./...
 	go test $(TESTFLAGS) -tags poller ./proxy ./internal/e2e
@@ -38,11 +38,11 @@ fuzz: ## run every fuzz target for FUZZTIME
 		echo "== $$t"; go test -run '^$$' -fuzz "^$${t##*:}\$$" -fuzztime $(FUZZTIME) "$${t%:*}" || exit 1; \
 	done
 
-bench: all redis ## compare with other proxies: BENCH_TARGETS="ours=127.0.0.1:8088 other=...", BENCHFLAGS=-help
+bench: certificates all redis ## compare with other proxies: BENCH_TARGETS="ours=127.0.0.1:8088 other=...", BENCHFLAGS=-help
 	go build -o bin/bench ./internal/bench
 	bin/bench $(BENCHFLAGS)
 
-demo: all redis ## run a real cluster with the proxy in front until Ctrl-C
+demo: certificates all redis ## run a real cluster with the proxy in front until Ctrl-C
 	@go build -o bin/demo ./internal/demo
 	@exec bin/demo $(DEMOFLAGS)
 
@@ -51,6 +51,9 @@ generate: ## make generated sources anew
 
 clean: ## remove what was built
 	rm -rf bin
+
+certificates: # go downloads modules over https
+	@! command -v apt-get >/dev/null || [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -n "$$SSL_CERT_FILE" ] && exit 0; $(call install,certificates,ca-certificates)
 
 redis: # redis-server, redis-cli and redis-benchmark from the distribution
 	@$(call install,redis-server redis-cli redis-benchmark,redis-server redis-tools)

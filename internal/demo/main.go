@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"redis-cluster-proxy/internal/demo/stack"
@@ -60,7 +61,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 func greet(out io.Writer, s *stack.Stack, cfg stack.Config) {
 	host, port, _ := net.SplitHostPort(cfg.Addr)
 	fmt.Fprintf(out, `
-The proxy is ready at %s. Behind it: %v
+The proxy is ready at %s. Behind it: %s
 Try, in another terminal:
 
   redis-cli -h %s -p %s set hello world
@@ -68,5 +69,5 @@ Try, in another terminal:
   curl http://%s/metrics
 
 Ctrl-C ends it all.
-`, cfg.Addr, s.Nodes(), host, port, host, port, cfg.DebugAddr)
+`, cfg.Addr, strings.Join(s.Nodes(), ", "), host, port, host, port, cfg.DebugAddr)
 }
