@@ -168,7 +168,7 @@ func (s *Server) acceptLoop(ln net.Listener) error {
 		case err == nil:
 			wait = 0
 			s.start(nc, ln)
-		case s.isClosing() || errors.Is(err, net.ErrClosed):
+		case s.Draining() || errors.Is(err, net.ErrClosed):
 			return ErrServerClosed
 		default: // out of descriptors, or a client that was gone at once
 			if wait == 0 {
@@ -213,7 +213,8 @@ func (s *Server) end(sess *session) {
 	s.ending.Done()
 }
 
-func (s *Server) isClosing() bool {
+// Draining reports whether Shutdown was called. Safe at any time.
+func (s *Server) Draining() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.closing

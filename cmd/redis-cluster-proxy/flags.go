@@ -15,7 +15,7 @@ type options struct {
 	// Clients.
 	Listen                  []listenAddr  // where clients connect, at least one
 	RequireAuth             bool          // clients must AUTH; otherwise they act as User
-	MaxClients              int           // 0: no limit
+	MaxClients              int           // 0: see fitClients
 	ClientOutputBufferLimit int64         // bytes, 0: no limit
 	ProtoMaxBulkLen         int64         // bytes
 	MaxMergedBytes          int64         // of the replies of all nodes to one command
@@ -30,6 +30,7 @@ type options struct {
 	// The cluster.
 	StartupNodes        []string // host:port, at least one, none twice
 	User, Password      string   // empty User: the default user; both empty: no AUTH
+	PasswordFile        string   // where Password is from; empty: the command line
 	ConnectTimeout      time.Duration
 	RequestTimeout      time.Duration // 0: none
 	SlotsReloadInterval time.Duration
@@ -52,6 +53,7 @@ type options struct {
 
 	// The process.
 	DebugAddr string // empty: off
+	Check     string // ask the proxy with this DebugAddr whether it is ready and end; empty: serve
 	Version   bool   // print the version and end
 }
 
@@ -78,6 +80,8 @@ func parse(args []string, out io.Writer) (options, error) {
 	o.defineClients(fs)
 	o.defineCluster(fs)
 	o.defineRouting(fs)
+	define(fs, &o.Check, "check", "", parseOptionalAddr,
+		"ask the proxy whose -debug-addr is this `address` whether it is ready, print its answer and end, with status 0 if it is: for health checks where there is no other program")
 	fs.BoolVar(&o.Version, "version", false, "print the version and end")
 	addLogFlags(fs, flag.CommandLine)
 
@@ -93,10 +97,10 @@ func parse(args []string, out io.Writer) (options, error) {
 	case fs.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q: flags begin with a dash, and a yes-or-no flag takes its value after an equals sign (-require-auth=true)", fs.Arg(0))
 	}
-	if err := settleLogFlags(fs); err != nil {
+	if err := o.settlePassword(); err != nil {
 		return o, err
 	}
-	return o, nil
+	return o, settleLogFlags(fs)
 }
 
 func (o *options) defineClients(fs *flag.FlagSet) {
@@ -107,7 +111,7 @@ func (o *options) defineClients(fs *flag.FlagSet) {
 	fs.BoolVar(&o.RequireAuth, "require-auth", false,
 		"clients must AUTH before anything else; without it a client that did not acts as -user with -password")
 	define(fs, &o.MaxClients, "max-clients", "10000", count(0),
-		"largest `number` of clients; one more is refused with 'ERR max number of clients reached'; 0: no limit")
+		"largest `number` of clients; one more is refused with 'ERR max number of clients reached'; never more than three quarters of the descriptors that the process may have (ulimit -n); 0: just that")
 	define(fs, &o.ClientOutputBufferLimit, "client-output-buffer-limit", "1gb", size(0),
 		"`bytes` of replies that a client may leave unread before it is closed; 0: no limit")
 	define(fs, &o.ProtoMaxBulkLen, "proto-max-bulk-len", "512mb", size(1<<20),
@@ -123,7 +127,7 @@ func (o *options) defineClients(fs *flag.FlagSet) {
 	define(fs, &o.ShutdownTimeout, "shutdown-timeout", "10s", atLeast(0),
 		"`time` that SIGTERM and SIGINT leave for requests in flight to be answered")
 	define(fs, &o.ClusterEmulation, "cluster-emulation", "on", parseOnOff,
-		"`on`: CLUSTER describes one node, the proxy, that owns all slots, so that client libraries for clusters work; off: it is refused as by a standalone server")
+		"`switch` on: CLUSTER describes one node, the proxy, that owns all slots, so that client libraries for clusters work; off: it is refused as by a standalone server")
 	define(fs, &o.AnnounceAddr, "announce-addr", "", parseOptionalTarget,
 		"host:port `address` of that node; empty: the one that the client is connected to")
 	define(fs, &o.AdminCommands, "admin-commands", "", parseCommandNames,
@@ -138,7 +142,8 @@ func (o *options) defineCluster(fs *flag.FlagSet) {
 	define(fs, &o.StartupNodes, "startup-nodes", "127.0.0.1:7001", parseSeeds,
 		"comma-separated `addresses` of nodes of the cluster, host:port, of which one must live for the others to be found")
 	fs.StringVar(&o.User, "user", "", "the proxy's ACL user at the nodes; empty: the default user")
-	fs.StringVar(&o.Password, "password", "", "the proxy's password at the nodes")
+	fs.StringVar(&o.Password, "password", "", "the proxy's password at the nodes; anybody who can list processes sees it")
+	fs.StringVar(&o.PasswordFile, "password-file", "", "`path` of a file with that password instead, read once")
 	define(fs, &o.ConnectTimeout, "connect-timeout", "3s", atLeast(time.Millisecond),
 		"`time` that connecting to a node may take")
 	define(fs, &o.RequestTimeout, "request-timeout", "0s", atLeast(0),

@@ -104,6 +104,7 @@ func TestRightValues(t *testing.T) {
 		{"-retry-writes idempotent", func(o *options) { o.RetryWrites = retryWritesIdempotent }},
 		{"-debug-addr 127.0.0.1:8089", func(o *options) { o.DebugAddr = "127.0.0.1:8089" }},
 		{"-debug-addr :0", func(o *options) { o.DebugAddr = ":0" }},
+		{"-check :8089", func(o *options) { o.Check = ":8089" }},
 		{"-cluster-emulation off", func(o *options) { o.ClusterEmulation = false }},
 		{"-cluster-emulation On", func(*options) {}},
 		{"-announce-addr redis.example:6379", func(o *options) { o.AnnounceAddr = "redis.example:6379" }},
@@ -170,6 +171,9 @@ func TestWrongValues(t *testing.T) {
 		"cluster-emulation":          "|yes|1|x",
 		"announce-addr":              "6379|:6379|h:0|h:x|h:70000|unix:/x|h:1,h:2",
 		"admin-commands":             "nosuch|debug,|debug,,save|everything",
+		"check":                      "8089|h:x|unix:/x",
+		"log_dir":                    "/no/such/directory|/dev/null",
+		"password-file":              "/no/such/file|/dev/null|/",
 		"version":                    "x",
 		"v":                          "x",
 		"vmodule":                    "a|a=b",
@@ -203,6 +207,8 @@ func TestWrongArguments(t *testing.T) {
 		{[]string{"-addr"}, "-addr"},
 		{[]string{"-user"}, "-user"},
 		{[]string{"-addr=a\nb"}, "-addr"},
+		{[]string{"-user", "alice"}, "-user needs -password"},
+		{[]string{"-password", "x", "-password-file", "/dev/null"}, "-password-file"},
 	}
 	for _, tt := range tests {
 		_, err := parse(tt.args, io.Discard)
@@ -217,7 +223,7 @@ func TestHelpListsEveryFlag(t *testing.T) {
 	if _, err := parse([]string{"-help"}, &out); !errors.Is(err, flag.ErrHelp) {
 		t.Fatalf("parse(-help) = %v", err)
 	}
-	for name := range strings.FieldsSeq(`addr startup-nodes password user connect-timeout slots-reload-interval
+	for name := range strings.FieldsSeq(`addr startup-nodes password password-file check user connect-timeout slots-reload-interval
 		backend-idle-connections backend-max-leases read-prefer debug-addr max-procs backend-connections max-redirects redirect-timeout
 		cross-slot retry-writes read-your-writes idc shutdown-timeout require-auth request-timeout
 		client-output-buffer-limit client-timeout cluster-emulation announce-addr admin-commands max-clients max-merged-bytes proto-max-bulk-len version

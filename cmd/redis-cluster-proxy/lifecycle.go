@@ -63,13 +63,16 @@ func (r *serviceRunner) drain(timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	var errs []error
+	cut := false
 	for i := len(r.services) - 1; i >= 0; i-- {
 		if err := r.services[i].Shutdown(ctx); errors.Is(err, context.DeadlineExceeded) {
-			// What was promised: past the timeout the rest is cut off. That is no failure.
-			glog.Warningf("draining took longer than %v: the rest was cut off", timeout)
+			cut = true // what was promised past the timeout, and no failure
 		} else if err != nil {
 			errs = append(errs, fmt.Errorf("shutdown: %w", err))
 		}
+	}
+	if cut {
+		glog.Warningf("draining took longer than %v: the rest was cut off", timeout)
 	}
 	for range len(r.services) - r.early {
 		errs = append(errs, <-r.ended)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -23,15 +24,31 @@ func addLogFlags(fs, from *flag.FlagSet) {
 	})
 }
 
-// settleLogFlags turns -logtostderr on unless the command line says otherwise.
+// settleLogFlags turns -logtostderr on unless the command line says otherwise, and checks that there can be files if it
+// is off.
 func settleLogFlags(fs *flag.FlagSet) error {
 	said := map[string]bool{}
 	fs.Visit(func(f *flag.Flag) { said[f.Name] = true })
-	if said["logtostderr"] {
+	if !said["logtostderr"] {
+		files := said["log_dir"] || said["alsologtostderr"]
+		if err := fs.Set("logtostderr", strconv.FormatBool(!files)); err != nil {
+			return err
+		}
+	}
+	if fs.Lookup("logtostderr").Value.String() == "true" {
 		return nil
 	}
-	files := said["log_dir"] || said["alsologtostderr"]
-	return fs.Set("logtostderr", strconv.FormatBool(!files))
+	return checkLogDir(fs.Lookup("log_dir").Value.String())
+}
+
+// checkLogDir makes a file in dir and removes it. Where glog cannot make its own it ends the process with all its stacks,
+// or, given a directory, tries another one without a word. An empty dir is glog's default.
+func checkLogDir(dir string) error {
+	f, err := os.CreateTemp(dir, "redis-cluster-proxy-*")
+	if err != nil {
+		return fmt.Errorf("no log files can be made, see -log_dir and -logtostderr: %w", err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // logVerbosity returns glog's verbosity as the lines that setLogVerbosity takes.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"flag"
+	"io"
+	"os"
 	"strings"
 	"testing"
 )
@@ -24,6 +26,27 @@ func TestLogToStderrUnlessFilesAreWanted(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+func TestLogFilesMustBePossible(t *testing.T) {
+	defer mustParse(t)
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", "/no/such/directory")
+	for _, args := range []string{"-logtostderr=false", "-alsologtostderr"} {
+		if _, err := parse([]string{args}, io.Discard); err == nil || !strings.Contains(err.Error(), "-log_dir") {
+			t.Errorf("%s: %v, want an error that names -log_dir", args, err)
+		}
+		if err := flag.Set("alsologtostderr", "false"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustParse(t, "-log_dir", dir)
+	if err := flag.Set("log_dir", ""); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("the check leaves %v behind (%v)", left, err)
 	}
 }
 

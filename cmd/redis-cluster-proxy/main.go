@@ -28,6 +28,8 @@ func start(args []string, stdout, stderr io.Writer, run func(options) error) int
 	case opts.Version:
 		fmt.Fprintln(stdout, versionLine())
 		return 0
+	case opts.Check != "":
+		run = func(o options) error { return check(o.Check, stdout) }
 	}
 	if err := run(opts); err != nil {
 		fmt.Fprintf(stderr, "redis-cluster-proxy: %v\n", err)

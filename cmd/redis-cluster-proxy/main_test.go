@@ -19,14 +19,14 @@ func TestStart(t *testing.T) {
 		{args: "-max-clients x", code: 2, stderr: "-max-clients"},
 		{args: "stray", code: 2, stderr: "stray"},
 		{args: "", runs: true, code: 0},
-		{args: "-user fails", runs: true, code: 1, stderr: "redis-cluster-proxy: it failed\n"},
+		{args: "-announce-addr fails:1", runs: true, code: 1, stderr: "redis-cluster-proxy: it failed\n"},
 	}
 	for _, tt := range tests {
 		var stdout, stderr strings.Builder
 		ran := false
 		code := start(strings.Fields(tt.args), &stdout, &stderr, func(o options) error {
 			ran = true
-			if o.User == "fails" {
+			if o.AnnounceAddr == "fails:1" {
 				return errors.New("it failed")
 			}
 			return nil

@@ -134,8 +134,11 @@ func (r *rooms) services() []service {
 	return list
 }
 
-// ready reports whether every slot has a primary.
+// ready reports whether new clients can be served: every slot has a primary, and the proxy is not about to end.
 func (r *rooms) ready() (bool, string) {
+	if r.server.Draining() {
+		return false, "draining"
+	}
 	n := r.dispatcher.Covered()
 	return n == slots.NumSlots, fmt.Sprintf("%d of %d slots covered", n, slots.NumSlots)
 }

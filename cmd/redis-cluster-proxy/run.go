@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/signal"
@@ -25,6 +26,7 @@ func run(opts options) error {
 	if opts.MaxProcs > 0 {
 		runtime.GOMAXPROCS(opts.MaxProcs)
 	}
+	opts.MaxClients = fitClients(opts.MaxClients, descriptorLimit())
 	registry := newRegistry()
 	var services []service
 
@@ -68,7 +70,7 @@ func newAdminService(addr string, g prometheus.Gatherer, r *rooms) (*adminServic
 	})
 	l, err := server.Listen()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("-debug-addr: %w", err)
 	}
 	return &adminService{server, l}, nil
 }
