@@ -24,13 +24,17 @@ func (s *session) randomKey(row *command.Row, cmd *resp.Command) verdict {
 		if err != nil {
 			return errorReply(err)
 		}
+		lots, refusal := newLottery(sizes)
+		if refusal != nil {
+			return refusal
+		}
 		lowest := make(map[string]uint16)
 		for _, sh := range e.Shards() {
 			if sh.Slots > 0 {
 				lowest[sh.Primary] = sh.Lowest
 			}
 		}
-		for lots := newLottery(sizes); ; {
+		for {
 			addr, ok := lots.draw()
 			if !ok {
 				return resp.AppendNull(nil, proto)
@@ -58,16 +62,20 @@ type lottery struct {
 	sum   int64
 }
 
-// newLottery makes a lottery in which each node has as many lots as it answered.
-func newLottery(replies []dispatcher.NodeReply) *lottery {
-	l := &lottery{}
+// newLottery makes a lottery in which each node has as many lots as it answered. It
+// returns the reply of a node that did not say, whose keys would not be drawn.
+func newLottery(replies []dispatcher.NodeReply) (l *lottery, refusal []byte) {
+	l = &lottery{}
 	for _, r := range replies {
 		n, err := strconv.ParseInt(strings.Trim(string(r.Bytes), ":\r\n"), 10, 64)
-		if err == nil && n > 0 {
+		if err != nil {
+			return nil, r.Bytes
+		}
+		if n > 0 {
 			l.addrs, l.keys, l.sum = append(l.addrs, r.Addr), append(l.keys, n), l.sum+n
 		}
 	}
-	return l
+	return l, nil
 }
 
 // draw returns a node, which is out of the lottery from then on; false if none
