@@ -201,20 +201,24 @@ func TestPoolClose(t *testing.T) {
 // TestPoolCloseAfterDrop closes a pool that has dropped a node which will never
 // answer: it does not wait for it.
 func TestPoolCloseAfterDrop(t *testing.T) {
-	asked := make(chan struct{})
-	node := redistest.StartScript(t, redistest.Conversation(redistest.ExpectN(3), redistest.Do(func() { close(asked) }), redistest.AwaitClose()))
-	p := NewPool(Config{Lanes: 1})
-	lane := p.lane(node.Addr, Profile{})
-	calls := threeCalls(newCaller(t))
-	send(t, lane, calls...)
-	receive(t, "the commands", asked)
-	p.Drop(lane.node)
-	begin := time.Now()
-	p.Close()
-	if d := time.Since(begin); d > dropDelay/2 {
-		t.Errorf("Close took %v", d)
+	best := time.Hour
+	for range 5 { // one of them finds the machine awake
+		asked := make(chan struct{})
+		node := redistest.StartScript(t, redistest.Conversation(redistest.ExpectN(3), redistest.Do(func() { close(asked) }), redistest.AwaitClose()))
+		p := NewPool(Config{Lanes: 1})
+		lane := p.lane(node.Addr, Profile{})
+		calls := threeCalls(newCaller(t))
+		send(t, lane, calls...)
+		receive(t, "the commands", asked)
+		p.Drop(lane.node)
+		begin := time.Now()
+		p.Close()
+		best = min(best, time.Since(begin))
+		for _, k := range calls {
+			k.wantLost(t, true, ErrClosed)
+		}
 	}
-	for _, k := range calls {
-		k.wantLost(t, true, ErrClosed)
+	if best > dropDelay/2 {
+		t.Errorf("Close took %v", best)
 	}
 }

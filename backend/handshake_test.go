@@ -164,7 +164,7 @@ func TestHandshakeBreaks(t *testing.T) {
 			node := redistest.StartScript(t, redistest.Script{Conns: [][]redistest.Step{steps, steps}})
 			cfg := Config{}
 			if name == "silence" {
-				cfg.ConnectTimeout = 50 * time.Millisecond
+				cfg.ConnectTimeout = time.Second // in which the node has to read the commands
 			}
 			p := startPool(t, cfg)
 			profile := Profile{Password: "pw", ReadOnly: true}

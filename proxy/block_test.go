@@ -248,10 +248,10 @@ func TestWait(t *testing.T) {
 // TestBlockingTakesItsTime: what bounds other requests does not bound it.
 func TestBlockingTakesItsTime(t *testing.T) {
 	cfg := proxytest.Config{}
-	cfg.Backend.RequestTimeout = 50 * time.Millisecond
+	cfg.Backend.RequestTimeout = 200 * time.Millisecond
 	d := proxytest.Connect(t, start(t, cfg).Addr)
 	k := unused(t, d)
-	for _, wait := range []string{"BLPOP KEY 0.4", "XREAD BLOCK 400 STREAMS KEY $", "WAIT 7 400"} {
+	for _, wait := range []string{"BLPOP KEY 0.8", "XREAD BLOCK 800 STREAMS KEY $", "WAIT 7 800"} {
 		if got := d.Ask(strings.ReplaceAll(wait, "KEY", k) + "\r\n"); got != "*-1\r\n" && got != ":1\r\n" {
 			t.Errorf("%s: %q", wait, got)
 		}
@@ -295,12 +295,12 @@ func TestBlockedUserWithFewRights(t *testing.T) {
 // TestBlockedClientsAreNotIdle, and waiting is not slow.
 func TestBlockedClientsAreNotIdle(t *testing.T) {
 	cfg := proxytest.Config{}
-	cfg.Proxy.IdleTimeout = 500 * time.Millisecond
+	cfg.Proxy.IdleTimeout = 1500 * time.Millisecond
 	p := start(t, cfg)
 	a, idle := proxytest.Connect(t, p.Addr), proxytest.Connect(t, p.Addr)
 	idle.Do("PING")
 	k := "{" + t.Name() + "}"
-	if got := a.Ask("BLPOP " + k + " 2\r\n"); got != "*-1\r\n" {
+	if got := a.Ask("BLPOP " + k + " 3\r\n"); got != "*-1\r\n" {
 		t.Errorf("%q", got)
 	}
 	idle.WantClosed()

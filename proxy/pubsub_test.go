@@ -14,7 +14,7 @@ import (
 
 // TestSubscribersAreNotIdle: the limit for idle clients is for those that have no subscriptions.
 func TestSubscribersAreNotIdle(t *testing.T) {
-	p := start(t, proxytest.Config{Proxy: proxy.Config{IdleTimeout: 300 * time.Millisecond}})
+	p := start(t, proxytest.Config{Proxy: proxy.Config{IdleTimeout: 1500 * time.Millisecond}})
 	sub, idle := proxytest.Connect(t, p.Addr), proxytest.Connect(t, p.Addr)
 	sub.Do("SUBSCRIBE", "patience")
 	idle.WantClosed()

@@ -248,6 +248,18 @@ func (c *cluster) lose(addr string, others ...string) {
 	}
 }
 
+// askedFor returns how often a command was sent to any node.
+func (c *cluster) askedFor(command string) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, line := range c.asked {
+		if strings.HasSuffix(line, " "+command) {
+			n++
+		}
+	}
+	return n
+}
+
 // at returns how often a name is subscribed to at each node.
 func (c *cluster) at(sub string) map[string]int {
 	c.mu.Lock()
@@ -299,6 +311,13 @@ func (e *ear) Kick(text string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.kicked = text
+}
+
+// closedFor returns the reason; "": it was not closed.
+func (e *ear) closedFor() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.kicked
 }
 
 func (e *ear) heard() string {

@@ -146,20 +146,17 @@ func TestRefusals(t *testing.T) {
 	c.mu.Lock()
 	c.refuses["open"] = "ERR max number of clients reached" // which passes
 	c.mu.Unlock()
+	before := c.askedFor("subscribe open")
 	c.lose(c.Owner('o'))
-	time.Sleep(3 * firstDelay)
-	if l.ear.kicked != "" {
-		t.Errorf("closed for %s", l.ear.kicked)
+	eventually(t, "it is tried again", func() bool { return c.askedFor("subscribe open") > before+2 })
+	if text := l.ear.closedFor(); text != "" {
+		t.Errorf("closed for %s", text)
 	}
 	c.mu.Lock()
 	c.refuses["open"] = words
 	c.mu.Unlock()
 	c.lose(c.Owner('o'))
-	eventually(t, "the client is closed", func() bool {
-		l.ear.mu.Lock()
-		defer l.ear.mu.Unlock()
-		return l.ear.kicked == words
-	})
+	eventually(t, "the client is closed", func() bool { return l.ear.closedFor() == words })
 	l.Close()
 	late := c.listener(resp.RESP3)
 	late.Close()

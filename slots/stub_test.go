@@ -210,7 +210,14 @@ func readNumber(r *bufio.Reader, kind byte) (int, error) {
 // newTestCluster returns a Cluster with a connect timeout of a second that is closed at the test's end.
 func newTestCluster(t testing.TB, seeds ...string) *Cluster {
 	t.Helper()
-	c := NewCluster(ClusterConfig{Seeds: seeds, ConnectTimeout: time.Second})
+	return newTestClusterWithin(t, testConnectTimeout, seeds...)
+}
+
+// testConnectTimeout is longer than the slowest machine takes.
+const testConnectTimeout = 10 * time.Second
+
+func newTestClusterWithin(t testing.TB, limit time.Duration, seeds ...string) *Cluster {
+	c := NewCluster(ClusterConfig{Seeds: seeds, ConnectTimeout: limit})
 	t.Cleanup(func() { c.Close() })
 	return c
 }

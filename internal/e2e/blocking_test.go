@@ -308,7 +308,7 @@ func TestKillingCostsNoElement(t *testing.T) {
 	running.Go(func() {
 		for range workers * kills {
 			id := strconv.FormatInt(<-ids, 10)
-			for !strings.Contains(killer.Do("CLIENT", "LIST", "ID", id).Str, " flags=b ") {
+			for !t.Failed() && !strings.Contains(killer.Do("CLIENT", "LIST", "ID", id).Str, " flags=b ") {
 				time.Sleep(100 * time.Microsecond)
 			}
 			time.Sleep(rand.N(time.Millisecond))
