@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"strings"
-
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/resp"
@@ -85,8 +83,8 @@ func (s *session) hello(row *command.Row, cmd *resp.Command) verdict {
 	}
 	if !s.authed {
 		proto := " <proto>"
-		if v := *s.srv.serverVersion.Load(); strings.HasPrefix(v, "6.") || strings.HasPrefix(v, "7.0.") {
-			proto = "" // the text as it was before Redis 7.2
+		if !s.srv.version().has(sinceRedis(7.2)) {
+			proto = "" // the text as it was before
 		}
 		return s.fail(row, "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO"+proto+
 			" AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
@@ -146,9 +144,9 @@ func (s *session) parseHello(args [][]byte) (opts helloOptions) {
 func (s *session) appendHello(b []byte, proto resp.Proto) []byte {
 	b = resp.AppendMapHeader(b, proto, 7)
 	b = resp.AppendBulkString(b, "server")
-	b = resp.AppendBulkString(b, "redis")
+	b = resp.AppendBulkString(b, s.srv.version().name)
 	b = resp.AppendBulkString(b, "version")
-	b = resp.AppendBulkString(b, *s.srv.serverVersion.Load())
+	b = resp.AppendBulkString(b, s.srv.version().number)
 	b = resp.AppendBulkString(b, "proto")
 	b = resp.AppendInt(b, int64(proto))
 	b = resp.AppendBulkString(b, "id")
@@ -158,7 +156,7 @@ func (s *session) appendHello(b []byte, proto resp.Proto) []byte {
 	b = resp.AppendBulkString(b, "role")
 	b = resp.AppendBulkString(b, "master")
 	b = resp.AppendBulkString(b, "modules")
-	return resp.AppendArrayHeader(b, 0)
+	return s.srv.appendModules(b, proto)
 }
 
 // reset puts the session where a new client is.
@@ -178,7 +176,7 @@ func (s *session) reset(row *command.Row, _ *resp.Command) verdict {
 	s.speak(nothing)
 	s.show(func(b *badge) {
 		b.name = ""
-		b.noEvict = b.noEvict && s.srv.release() < 7.2 // older ones leave it as it is
+		b.noEvict = b.noEvict && !s.srv.version().has(sinceRedis(7.2)) // older ones leave it as it is
 	})
 	s.mute = muting{skipping: s.mute.skipping} // CLIENT REPLY SKIP skips this reply, too
 	s.pipe.SetSilent(s.mute.skipping)

@@ -21,6 +21,8 @@ type badge struct {
 	libVer  string
 	noEvict bool
 
+	capaRedirect bool // by CLIENT CAPA
+
 	held    *command.Row // the command that CLIENT PAUSE holds back; nil: none
 	blocked bool         // in a command that waits for something to happen; set by badgeNow
 	watches bool         // by MONITOR
@@ -35,6 +37,14 @@ type badge struct {
 
 // subscribed reports whether the client gets messages.
 func (b *badge) subscribed() bool { return b.channels+b.patterns+b.shardChannels > 0 }
+
+// capa are the letters of what CLIENT CAPA told.
+func (b *badge) capa() string {
+	if b.capaRedirect {
+		return "r"
+	}
+	return ""
+}
 
 // waits reports whether the client waits, as Redis sees it.
 func (b *badge) waits() bool { return b.held != nil || b.blocked }

@@ -48,7 +48,7 @@ func (s *session) clientSetInfo(row *command.Row, cmd *resp.Command) verdict {
 		return s.fail(row, "ERR Unrecognized option '"+string(cmd.Args[2])+"'")
 	}
 	if !validName(cmd.Args[3]) {
-		return s.fail(row, "ERR "+attr+" cannot contain spaces, newlines or special characters.")
+		return s.fail(row, "ERR "+string(cmd.Args[2])+" cannot contain spaces, newlines or special characters.")
 	}
 	s.show(func(b *badge) {
 		if attr == "lib-name" {
@@ -99,6 +99,27 @@ func (s *session) clientReply(row *command.Row, cmd *resp.Command) verdict {
 		return s.fail(row, errSyntax)
 	}
 	return done
+}
+
+// clientCapa keeps what the client says of itself for CLIENT LIST. The proxy never
+// redirects.
+func (s *session) clientCapa(row *command.Row, cmd *resp.Command) verdict {
+	for _, capa := range cmd.Args[2:] { // others are ignored
+		if is(capa, "redirect") {
+			s.show(func(b *badge) { b.capaRedirect = true })
+		}
+	}
+	return s.ok(row)
+}
+
+// clientImportSource answers as servers that import nothing. A node that does
+// treats its client's writes in another way, which connections that are shared
+// cannot have.
+func (s *session) clientImportSource(row *command.Row, cmd *resp.Command) verdict {
+	if is(cmd.Args[2], "OFF") {
+		return s.ok(row)
+	}
+	return s.fail(row, "ERR Server is not in import mode")
 }
 
 func onOff(arg []byte) (on, ok bool) {

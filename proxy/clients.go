@@ -27,6 +27,9 @@ var clientCommands = map[string]handler{
 	"client|no-touch": (*session).clientNoTouch,
 	"client|reply":    (*session).clientReply,
 
+	"client|capa":          (*session).clientCapa,
+	"client|import-source": (*session).clientImportSource,
+
 	"client|tracking":     (*session).clientTracking,
 	"client|trackinginfo": (*session).clientTrackingInfo,
 	"client|caching":      (*session).clientCaching,
@@ -80,7 +83,7 @@ func (s *Server) expelUsers(names [][]byte, me *session) (suicide bool) {
 
 func (s *session) clientInfo(row *command.Row, cmd *resp.Command) verdict {
 	p := s.portrayAt(s.now(row, cmd))
-	line := p.appendLine(nil, s.srv.release())
+	line := p.appendLine(nil, s.srv.version())
 	return s.say(row, resp.AppendVerbatim(nil, s.proto(), "txt", string(line)))
 }
 
@@ -90,8 +93,13 @@ func (s *session) clientList(row *command.Row, cmd *resp.Command) verdict {
 		return s.fail(row, fault)
 	}
 	proto, now := s.proto(), s.now(row, cmd)
-	return s.permitted(row, probeClientList, func(context.Context, *dispatcher.Errand) []byte {
-		release := s.srv.release()
+	return s.permitted(row, probeClientList, func(ctx context.Context, e *dispatcher.Errand) []byte {
+		version := s.srv.version()
+		if version.has(listKnowsUsers) {
+			if fault := f.unknownUser(ctx, e); fault != "" {
+				return resp.AppendError(nil, fault)
+			}
+		}
 		var b []byte
 		for _, sess := range s.srv.present() {
 			if !f.matches(sess) {
@@ -103,7 +111,7 @@ func (s *session) clientList(row *command.Row, cmd *resp.Command) verdict {
 			} else {
 				p = sess.portray()
 			}
-			b = p.appendLine(b, release)
+			b = p.appendLine(b, version)
 		}
 		return resp.AppendVerbatim(nil, proto, "txt", string(b))
 	}, nil)
@@ -115,7 +123,7 @@ func (s *session) clientKill(row *command.Row, cmd *resp.Command) verdict {
 	old := len(cmd.Args) == 3
 	f := clientFilter{skip: s}
 	if old {
-		f = clientFilter{addr: text(cmd.Args[2])}
+		f.skip, f.want.addr = nil, text(cmd.Args[2])
 	} else if fault := f.parse(cmd.Args[2:], s, true); fault != "" {
 		return s.fail(row, fault)
 	}

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +16,8 @@ type CommandSource interface {
 	Commands(ctx context.Context) (any, error)
 	// Version returns what the servers are, like "redis 7.0.15".
 	Version(ctx context.Context) (string, error)
+	// Modules returns the modules of a node, each a list of names and values.
+	Modules(ctx context.Context) ([]any, error)
 	// Databases returns how many databases the cluster has.
 	Databases(ctx context.Context) (int, error)
 }
@@ -86,8 +87,10 @@ func (k *CommandKeeper) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, number, _ := strings.Cut(version, " ")
-	k.server.SetServerVersion(number)
+	k.server.SetServerVersion(version)
+	if modules, err := k.source.Modules(ctx); err == nil { // else HELLO names none
+		k.server.SetModules(modules)
+	}
 	if n, err := k.source.Databases(ctx); err == nil { // else it does not tell everybody
 		k.server.SetDatabases(n)
 	}

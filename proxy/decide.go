@@ -62,11 +62,17 @@ func (s *Server) decide(row *command.Row, args [][]byte) decision {
 	return decision{way: wayForward}
 }
 
+// needsServers are commands that the proxy answers itself, and only where the servers
+// know them.
+var needsServers = map[string]bool{
+	"client|no-touch": true, "client|capa": true, "client|import-source": true,
+}
+
 // needsCluster reports whether the proxy cannot answer the command for servers
 // that do not have it, as it does CLIENT SETINFO, and would not ask them either.
 func (s *Server) needsCluster(row *command.Row, args [][]byte) bool {
 	switch {
-	case row.Is("client|no-touch"), row.Family == command.FamilyCluster && s.cfg.NoClusterEmulation:
+	case needsServers[row.Name], row.Family == command.FamilyCluster && s.cfg.NoClusterEmulation:
 		return true
 	case localCommands[row.Name] != nil:
 		return false

@@ -153,7 +153,7 @@ func (t infoText) setOwn(s *Server) {
 			}
 		}
 	}
-	if section := t.section("server"); section != nil && s.release() >= 7.2 {
+	if section := t.section("server"); section != nil && s.version().has(sinceRedis(7.2)) {
 		section.fields = append(section.fields, infoField{"listener0", fmt.Sprintf("name=tcp,bind=*,port=%d", s.port())})
 	}
 }

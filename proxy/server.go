@@ -75,12 +75,13 @@ type Server struct {
 	slow     slowLog
 	monitors monitors
 
-	walker        scan.Walker
-	hub           *pubsub.Hub
-	table         atomic.Pointer[command.Table]
-	gate          atomic.Pointer[pause] // of CLIENT PAUSE; nil: none. Written under mu
-	databases     atomic.Int32
-	serverVersion atomic.Pointer[string]
+	walker    scan.Walker
+	hub       *pubsub.Hub
+	table     atomic.Pointer[command.Table]
+	gate      atomic.Pointer[pause] // of CLIENT PAUSE; nil: none. Written under mu
+	databases atomic.Int32
+	servers   atomic.Pointer[serverVersion]
+	modules   atomic.Pointer[[]any]
 
 	lastID             atomic.Uint64
 	accepted           atomic.Uint64
@@ -127,11 +128,13 @@ func (s *Server) SetTable(t *command.Table) { s.table.Store(t.With(operatorInfos
 // Table returns the command table, with the Server's own PROXY.
 func (s *Server) Table() *command.Table { return s.table.Load() }
 
-// SetServerVersion sets the version of Redis that HELLO and INFO tell. Safe at
-// any time.
+// SetServerVersion sets what the cluster's nodes are, like "valkey 8.1.0" or
+// "7.0.15", which is Redis: HELLO tells it, and the proxy answers as they would.
+// Safe at any time.
 func (s *Server) SetServerVersion(v string) {
-	s.serverVersion.Store(&v)
-	s.d.SetServerVersion(s.release())
+	version := parseServerVersion(v)
+	s.servers.Store(version)
+	s.d.SetServerVersion(version.release)
 }
 
 // ErrServerClosed is what Serve returns after Shutdown.

@@ -33,10 +33,16 @@ type ownCall struct {
 // whose queue and query buffer are longer than client-query-buffer-limit.
 const maxTransactionBytes = 1 << 30
 
-const (
-	errExecAbort = "EXECABORT Transaction discarded because of previous errors."
-	errNoMulti   = "ERR Command not allowed inside a transaction"
-)
+const errExecAbort = "EXECABORT Transaction discarded because of previous errors."
+
+// errNoMulti refuses a command of which the servers say that MULTI does not take it:
+// to Valkey, MULTI and WATCH are two of them.
+func (s *Server) errNoMulti(row *command.Row) string {
+	if s.version().has(since{valkey: 9.1}) {
+		return "ERR Command '" + row.Name + "' not allowed inside a transaction"
+	}
+	return "ERR Command not allowed inside a transaction"
+}
 
 // transactionCommands are never queued, save UNWATCH.
 var transactionCommands = map[string]handler{
@@ -62,7 +68,7 @@ var alongWithMulti = map[string]bool{
 var atOnceInMulti = map[string]bool{
 	"select": true, "swapdb": true, "move": true, "client|id": true, "client|getname": true, "client|setname": true,
 	"client|setinfo": true, "client|info": true, "client|no-evict": true, "client|trackinginfo": true, "client|getredir": true,
-	"client|caching": true, "monitor": true,
+	"client|caching": true, "client|capa": true, "client|import-source": true, "monitor": true,
 }
 
 // notInMulti are commands of a session's own that change how the replies look, or
@@ -93,6 +99,8 @@ func (s *session) notPlain(row *command.Row, cmd *resp.Command) (v verdict, hand
 		return s.refuseConfined(row), true
 	case s.monitoring && touchesKeys(row):
 		return s.refuse(row, errMonitorKeys), true
+	case s.tx != nil && row.Flags.Has(command.FlagNoMulti):
+		return s.refuse(row, s.srv.errNoMulti(row)), true
 	case s.tx == nil || immediate[row.Name]:
 		return done, false
 	case s.gate != nil && s.gate.holds(row):
@@ -126,8 +134,6 @@ func (s *session) misspelt(cmd *resp.Command, err error) verdict {
 func (s *session) enqueue(row *command.Row, cmd *resp.Command) verdict {
 	fault := ""
 	switch d := s.srv.decide(row, cmd.Args); {
-	case row.Flags.Has(command.FlagNoMulti):
-		fault = errNoMulti
 	case d.way == wayLocal && row.Is("select") && s.selectsOther(cmd):
 		fault = "ERR 'select' of another database is not supported inside MULTI by this proxy"
 	case alongWithMulti[row.Name], d.way == wayForward, d.way == wayBlock:

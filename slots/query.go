@@ -23,6 +23,23 @@ func (c *Cluster) Version(ctx context.Context) (string, error) {
 	return parseVersion(text)
 }
 
+// Modules returns what any living node says of its modules in its reply to HELLO, in generic values: for each a list of names and
+// values in turn. Servers without HELLO have none.
+func (c *Cluster) Modules(ctx context.Context) ([]any, error) {
+	reply, err := c.query(ctx, "HELLO")
+	if err != nil {
+		return nil, err
+	}
+	list, _ := reply.([]any)
+	for i := 0; i+1 < len(list); i += 2 {
+		if list[i] == "modules" {
+			modules, _ := list[i+1].([]any)
+			return modules, nil
+		}
+	}
+	return nil, nil
+}
+
 // Databases returns how many databases each node has, as any living node tells by the setting that Valkey 9 has for it; without
 // the setting there is one.
 func (c *Cluster) Databases(ctx context.Context) (int, error) {

@@ -103,22 +103,29 @@ func (c *Cluster) initialLines(n *Node) []string {
 	p := c.cfg.Primaries
 	for i, other := range c.nodes {
 		role, slots := "master - 0 0 "+fmt.Sprint(i+1), ""
+		primary := c.nodes[i%p]
 		if i < p {
 			r := share(i, p)
 			slots = fmt.Sprintf(" %d-%d", r.first, r.last)
 		} else {
-			role = "slave " + c.nodes[(i-p)%p].ID + " 0 0 0"
+			role = "slave " + primary.ID + " 0 0 0"
 		}
 		if other == n {
 			role = "myself," + role
 		}
-		lines = append(lines, other.nodesConfLine(role)+slots)
+		lines = append(lines, other.nodesConfLine(role, primary.ID)+slots)
 	}
 	return lines
 }
 
-func (n *Node) nodesConfLine(role string) string {
-	return fmt.Sprintf("%s %s:%d@%d %s connected", n.ID, n.cfg.Host, n.port, n.busPort, role)
+// nodesConfLine is the node's line in a nodes.conf. Where servers know shards by ids, one that reads no id for itself is
+// missing in its own CLUSTER SHARDS for ever; the id of the first primary does.
+func (n *Node) nodesConfLine(role, shard string) string {
+	more := ""
+	if n.release.at(7.2) {
+		more = ",,tls-port=0,shard-id=" + shard
+	}
+	return fmt.Sprintf("%s %s:%d@%d%s %s connected", n.ID, n.cfg.Host, n.port, n.busPort, more, role)
 }
 
 func (n *Node) writeNodesConf(lines []string, epoch int) error {

@@ -47,7 +47,7 @@ func (c *Cluster) AddNode(ctx context.Context) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = n.writeNodesConf([]string{n.nodesConfLine("myself,master - 0 0 0")}, 0)
+	err = n.writeNodesConf([]string{n.nodesConfLine("myself,master - 0 0 0", n.ID)}, 0)
 	if err == nil {
 		err = n.run()
 	}

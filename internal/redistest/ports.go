@@ -22,6 +22,22 @@ type portPool struct {
 	taken map[int]bool
 }
 
+// reservePorts returns the port of a server, and for a cluster node the port of its bus. Before Redis 7 that is always
+// 10,000 above.
+func reservePorts(host string, cluster bool, r release) ([]int, error) {
+	switch {
+	case !cluster:
+		return ports.reserve(host, 1)
+	case r.at(7):
+		return ports.reserve(host, 2)
+	}
+	got, err := ports.reserve(host, 1)
+	if err != nil {
+		return nil, err
+	}
+	return append(got, got[0]+10000), nil
+}
+
 // reserve returns n ports of host that nobody listened on a moment ago. Another process may still be faster, so whoever
 // starts a server must be ready to try with other ports.
 func (p *portPool) reserve(host string, n int) ([]int, error) {

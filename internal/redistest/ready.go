@@ -9,7 +9,7 @@ import (
 )
 
 // WaitReady waits until the cluster is whole as far as its nodes run: each answering node says cluster_state:ok, is
-// linked to and content with every other one, calls it online in CLUSTER SHARDS, agrees with it who owns which slot,
+// linked to and content with every other one, calls it online in CLUSTER SHARDS (Redis 7 and later), agrees with it who owns which slot,
 // and has its replication link up. Nodes that were killed or stopped are not looked at.
 func (c *Cluster) WaitReady(ctx context.Context) error {
 	return poll(ctx, "the cluster to be ready", func() error { return c.readyError(ctx) })
@@ -77,6 +77,9 @@ func (n *Node) readyError(ctx context.Context, awaited []*Node) (owners string, 
 
 // onlineError returns which of the awaited nodes CLUSTER SHARDS does not call online.
 func (n *Node) onlineError(ctx context.Context, awaited []*Node) error {
+	if !n.release.at(7) {
+		return nil
+	}
 	shards, err := n.Client().ClusterShards(ctx).Result()
 	if err != nil {
 		return err

@@ -29,7 +29,9 @@ type Server struct {
 	port, busPort int // busPort is 0 for a server that is no cluster node
 	dir           string
 	cfg           Config
-	tempDir       bool // Close removes dir
+	tempDir       bool   // Close removes dir
+	program       string // the path of what runs
+	release       release
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -66,15 +68,19 @@ func LaunchServer(ctx context.Context, cfg Config) (*Server, error) {
 
 // newServer reserves ports and writes redis.conf. With parent it is a cluster node whose directory lies in parent.
 func newServer(cfg Config, parent string, cluster bool) (*Server, error) {
-	n := 1
-	if cluster {
-		n = 2
+	program, err := exec.LookPath(cfg.Binary)
+	if err != nil {
+		return nil, fmt.Errorf("%w (%w)", ErrNoServer, err)
 	}
-	got, err := ports.reserve(cfg.Host, n)
+	rel, err := releaseOf(program)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{port: got[0], cfg: cfg, Addr: net.JoinHostPort(cfg.Host, strconv.Itoa(got[0]))}
+	got, err := reservePorts(cfg.Host, cluster, rel)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{port: got[0], cfg: cfg, Addr: net.JoinHostPort(cfg.Host, strconv.Itoa(got[0])), program: program, release: rel}
 	if cluster {
 		s.busPort = got[1]
 	}
@@ -104,17 +110,25 @@ func newServer(cfg Config, parent string, cluster bool) (*Server, error) {
 func (s *Server) conf() string {
 	lines := []string{
 		"port " + strconv.Itoa(s.port), "bind " + s.cfg.Host, "protected-mode no", "daemonize no", "tcp-backlog 128",
-		"save \"\"", "appendonly no", "shutdown-timeout 0", "enable-debug-command yes",
+		"save \"\"", "appendonly no",
 		"repl-diskless-sync yes", "repl-diskless-sync-delay 0", "repl-ping-replica-period 1",
+	}
+	if s.release.at(7) {
+		lines = append(lines, "shutdown-timeout 0", "enable-debug-command yes")
 	}
 	if s.busPort != 0 {
 		lines = append(lines,
-			"cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-port "+strconv.Itoa(s.busPort),
+			"cluster-enabled yes", "cluster-config-file nodes.conf",
 			"cluster-announce-ip "+s.cfg.Host,
 			fmt.Sprintf("cluster-node-timeout %d", s.cfg.NodeTimeout.Milliseconds()),
-			"cluster-replica-validity-factor 0",  // a replica tries to take over however long it was cut off
-			"cluster-allow-replica-migration no", // the layout changes when a test changes it
+			"cluster-replica-validity-factor 0", // a replica tries to take over however long it was cut off
 		)
+		if s.release.at(7) {
+			lines = append(lines, "cluster-port "+strconv.Itoa(s.busPort),
+				"cluster-allow-replica-migration no") // the layout changes when a test changes it
+		} else {
+			lines = append(lines, "cluster-migration-barrier 100") // does the same
+		}
 	}
 	if s.cfg.Password != "" {
 		lines = append(lines, "requirepass "+strconv.Quote(s.cfg.Password), "masterauth "+strconv.Quote(s.cfg.Password))
@@ -133,10 +147,6 @@ func (s *Server) newClient() *redis.Client {
 
 // run starts the process, which must not be running.
 func (s *Server) run() error {
-	program, err := exec.LookPath(s.cfg.Binary)
-	if err != nil {
-		return fmt.Errorf("%w (%w)", ErrNoServer, err)
-	}
 	out, err := os.OpenFile(s.logPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -147,7 +157,7 @@ func (s *Server) run() error {
 	if s.closed {
 		return errors.New("the server was closed")
 	}
-	s.proc, err = startProcess(program, []string{"redis.conf"}, s.dir, out)
+	s.proc, err = startProcess(s.program, []string{"redis.conf"}, s.dir, out)
 	return err
 }
 
