@@ -14,6 +14,9 @@ var overrides = map[string]func(*Row){
 	// Redis tips ACL SAVE, which goes with it, and not ACL LOAD; users who are not the same at all nodes help nobody.
 	"acl|load": func(r *Row) { r.Request, r.Response = RequestAllNodes, AllSucceeded },
 
+	// Valkey tips nothing; which nodes have a script is a matter of chance.
+	"script|show": func(r *Row) { r.Request, r.Response = RequestAllShards, OneSucceeded },
+
 	// RedisJSON declares (1, 1, 1): JSON.MGET key [key ...] path.
 	"json.mget": func(r *Row) {
 		r.Keys = []KeySpec{{Begin: BeginIndex, Index: 1, Find: FindRange, LastKey: -2, KeyStep: 1}}

@@ -50,25 +50,35 @@ func (s *session) markAuthed() { s.setAuthed(true) }
 type helloOptions struct {
 	profile backend.Profile
 	auth    bool
-	name    *string // behind AUTH
-	fault   string  // what is wrong with the options; those before it count
+	name    *string
+	early   *string // the name in front of AUTH
+	fault   string  // what is wrong with the options
 }
 
-// hello switches the protocol. Order and texts are those of helloCommand of
-// Redis 7, which takes its options one by one.
+// setName gives the client a name, if there is one.
+func (s *session) setName(name *string) {
+	if name != nil {
+		s.show(func(b *badge) { b.name = *name })
+	}
+}
+
+// hello switches the protocol. Order and texts are those of helloCommand of Redis,
+// which since 7.2 takes all its options or none, and before took them one by one.
 func (s *session) hello(row *command.Row, cmd *resp.Command) verdict {
 	if s.pipe.Busy() {
 		return retry
 	}
 	opts := s.parseHello(cmd.Args)
-	if opts.auth {
+	oneByOne := !s.srv.version().has(sinceRedis(7.2))
+	if oneByOne {
+		s.setName(opts.early)
+	}
+	if opts.auth && (oneByOne || opts.fault == "") {
 		v := &verification{ask: opts.profile, profile: opts.profile}
 		v.apply = func() {
 			s.setAuthed(true)
 			s.speak(nothing)
-			if opts.name != nil {
-				s.show(func(b *badge) { b.name = *opts.name })
-			}
+			s.setName(opts.name)
 		}
 		if opts.fault != "" {
 			v.profile.Proto = s.profile.Proto
@@ -83,18 +93,19 @@ func (s *session) hello(row *command.Row, cmd *resp.Command) verdict {
 	}
 	if !s.authed {
 		proto := " <proto>"
-		if !s.srv.version().has(sinceRedis(7.2)) {
-			proto = "" // the text as it was before
+		if oneByOne {
+			proto = ""
 		}
 		return s.fail(row, "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO"+proto+
 			" AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
 	}
+	s.setName(opts.name)
 	s.setProfile(opts.profile)
 	s.speak(func() { s.say(row, s.appendHello(nil, opts.profile.Proto)) })
 	return done
 }
 
-// parseHello reads the options and sets a name that does not wait for AUTH.
+// parseHello reads the options up to what is wrong with them.
 func (s *session) parseHello(args [][]byte) (opts helloOptions) {
 	opts.profile = s.profile
 	if len(args) > 1 {
@@ -122,14 +133,13 @@ func (s *session) parseHello(args [][]byte) (opts helloOptions) {
 			i += 2
 		case is(args[i], "SETNAME") && left >= 1:
 			name := string(args[i+1])
-			switch {
-			case !validName(args[i+1]):
+			if !validName(args[i+1]) {
 				opts.fault = errBadName
 				return opts
-			case opts.auth:
-				opts.name = &name
-			default:
-				s.show(func(b *badge) { b.name = name })
+			}
+			opts.name = &name
+			if !opts.auth {
+				opts.early = &name
 			}
 			i++
 		default:

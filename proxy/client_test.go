@@ -117,7 +117,7 @@ func TestClientSetInfo(t *testing.T) {
 		{"CLIENT SETINFO lib-name ok", "+OK\r\n"},
 		{`CLIENT SETINFO lib-name ""`, "+OK\r\n"},
 		{"CLIENT SETINFO lib-nam x", "-ERR Unrecognized option 'lib-nam'\r\n"},
-		{"CLIENT SETINFO LIB-VER b\nd", "-ERR lib-ver cannot contain spaces, newlines or special characters.\r\n"},
+		{"CLIENT SETINFO LIB-VER b\nd", "-ERR LIB-VER cannot contain spaces, newlines or special characters.\r\n"},
 		{"CLIENT SETINFO", "-ERR wrong number of arguments for 'client|setinfo' command\r\n"},
 		{"CLIENT SETINFO lib-name", "-ERR wrong number of arguments for 'client|setinfo' command\r\n"},
 		{"CLIENT SETINFO lib-name a b", "-ERR wrong number of arguments for 'client|setinfo' command\r\n"},

@@ -66,6 +66,7 @@ func (s *Server) decide(row *command.Row, args [][]byte) decision {
 // know them.
 var needsServers = map[string]bool{
 	"client|no-touch": true, "client|capa": true, "client|import-source": true,
+	"commandlog|get": true, "commandlog|len": true, "commandlog|reset": true,
 }
 
 // needsCluster reports whether the proxy cannot answer the command for servers

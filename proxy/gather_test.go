@@ -87,12 +87,11 @@ func TestLatencyIsGathered(t *testing.T) {
 	})
 	d.Do("CONFIG", "SET", "latency-monitor-threshold", "1")
 	defer d.Do("CONFIG", "SET", "latency-monitor-threshold", "0")
-	const busy = `local t = redis.call('TIME') local now repeat now = redis.call('TIME') until (now[1]-t[1])*1000000 + now[2]-t[2] > 5000 return 1`
 	keys := []string{"{a}", "{b}", "{c}"} // three shards
 	owners := map[string]bool{}
 	for _, key := range keys {
 		owners[cluster.Get(t).OwnerOf(slotOf(t, key)).Addr] = true
-		if v := d.Do("EVAL", busy, "1", key); v.Int != 1 {
+		if v := d.Do("EVAL", busyFor("0.005"), "1", key); v.Str != "done" {
 			t.Fatalf("EVAL: %+v", v)
 		}
 	}

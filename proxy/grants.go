@@ -33,6 +33,7 @@ var probes = map[string][][]byte{
 
 	"client|id": words("CLIENT", "ID"), "client|info": words("CLIENT", "INFO"),
 	"client|setname": words("CLIENT", "SETNAME", ""), "client|getname": words("CLIENT", "GETNAME"),
+	"client|capa": words("CLIENT", "CAPA", "none"), "client|import-source": words("CLIENT", "IMPORT-SOURCE", "OFF"),
 	"client|setinfo": words("CLIENT", "SETINFO", "LIB-NAME", ""), "client|no-evict": words("CLIENT", "NO-EVICT", "OFF"),
 	"client|reply": words("CLIENT", "REPLY", "ON"), "client|trackinginfo": words("CLIENT", "TRACKINGINFO"),
 	"client|caching": words("CLIENT", "CACHING", "YES"), "client|getredir": words("CLIENT", "GETREDIR"),

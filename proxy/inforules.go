@@ -12,7 +12,7 @@ var sectionRules = map[string]infoRule{
 	"commandstats": commandStat,
 	"latencystats": largestOfEach, // percentiles cannot be added: the slowest node's
 	"replication":  same,
-	"cluster":      same,
+	"cluster":      drop,
 	"keyspace":     keyspace,
 }
 
@@ -30,7 +30,9 @@ var prefixRules = []struct {
 // Whatever is neither here nor in a section above is added up if it is a number,
 // and the first primary's if not.
 var fieldRules = map[string]infoRule{
-	"lru_clock": largest,
+	"io_thread_0":     addUp,
+	"lru_clock":       largest,
+	"cluster_enabled": same, // its section's only one of a standalone
 
 	// Clients: those of the nodes are the proxies' connections; see ownFields.
 	"client_recent_max_input_buffer": largest, "client_recent_max_output_buffer": largest,

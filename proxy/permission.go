@@ -22,6 +22,7 @@ var (
 	probeClientUnblock = words("CLIENT", "UNBLOCK", "0")        // nobody
 	probeConfigSet     = words("CONFIG", "SET", "proxy-", "no") // no setting of a server
 	probeSlowlog       = words("SLOWLOG", "GET", "0")
+	probeCommandlog    = words("COMMANDLOG", "GET", "0", "slow")
 )
 
 func words(list ...string) [][]byte {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"strings"
 
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
@@ -15,6 +16,40 @@ var slowCommands = map[string]handler{
 	"slowlog|get":   (*session).slowlogGet,
 	"slowlog|len":   (*session).slowlogLen,
 	"slowlog|reset": (*session).slowlogReset,
+
+	"commandlog|get":   (*session).commandlogGet,
+	"commandlog|len":   ofSlowRequests((*session).slowlogLen),
+	"commandlog|reset": ofSlowRequests((*session).slowlogReset),
+}
+
+// ofSlowRequests handles a sub-command of Valkey's COMMANDLOG, whose last argument is
+// the type of log: the slow requests are SLOWLOG's. Large requests and large replies
+// are in the nodes' logs.
+func ofSlowRequests(slow handler) handler {
+	return func(s *session, row *command.Row, cmd *resp.Command) verdict {
+		if is(cmd.Args[len(cmd.Args)-1], "slow") {
+			return slow(s, row, cmd)
+		}
+		return s.fanOut(row, cmd)
+	}
+}
+
+func (s *session) commandlogGet(row *command.Row, cmd *resp.Command) verdict {
+	return ofSlowRequests(func(s *session, row *command.Row, cmd *resp.Command) verdict {
+		n, fault := s.slowCount(cmd.Args[2:3])
+		if fault != "" {
+			return s.fail(row, fault)
+		}
+		return s.saySlow(row, n)
+	})(s, row, cmd)
+}
+
+// probeSlow is the form of SLOWLOG or COMMANDLOG that does nothing.
+func probeSlow(row *command.Row) [][]byte {
+	if strings.HasPrefix(row.Name, "commandlog|") {
+		return probeCommandlog
+	}
+	return probeSlowlog
 }
 
 // slowCount reads how many entries are wanted, 10 if it is not said.
@@ -37,7 +72,12 @@ func (s *session) slowlogGet(row *command.Row, cmd *resp.Command) verdict {
 	if fault != "" {
 		return s.fail(row, fault)
 	}
-	return s.permitted(row, probeSlowlog, func(context.Context, *dispatcher.Errand) []byte {
+	return s.saySlow(row, n)
+}
+
+// saySlow answers with the n latest entries.
+func (s *session) saySlow(row *command.Row, n int) verdict {
+	return s.permitted(row, probeSlow(row), func(context.Context, *dispatcher.Errand) []byte {
 		list := s.srv.slow.latest(n)
 		b := resp.AppendArrayHeader(nil, len(list))
 		for i := range list {
@@ -55,11 +95,11 @@ func (s *session) slowlogGet(row *command.Row, cmd *resp.Command) verdict {
 }
 
 func (s *session) slowlogLen(row *command.Row, _ *resp.Command) verdict {
-	return s.permitted(row, probeSlowlog, func(context.Context, *dispatcher.Errand) []byte { return resp.AppendInt(nil, int64(s.srv.slow.len())) }, nil)
+	return s.permitted(row, probeSlow(row), func(context.Context, *dispatcher.Errand) []byte { return resp.AppendInt(nil, int64(s.srv.slow.len())) }, nil)
 }
 
 func (s *session) slowlogReset(row *command.Row, _ *resp.Command) verdict {
-	return s.permitted(row, probeSlowlog, func(context.Context, *dispatcher.Errand) []byte {
+	return s.permitted(row, probeSlow(row), func(context.Context, *dispatcher.Errand) []byte {
 		s.srv.slow.reset()
 		return replyOK
 	}, nil)

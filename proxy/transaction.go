@@ -122,7 +122,11 @@ func (s *session) refuse(row *command.Row, text string) verdict {
 
 // misspelt answers a command that Lookup refused.
 func (s *session) misspelt(cmd *resp.Command, err error) verdict {
-	s.refuse(nil, err.Error())
+	text := err.Error()
+	if !s.authed && s.srv.version().has(since{valkey: 9.1}) {
+		text = "NOAUTH Authentication required." // who may say nothing is not told what there is
+	}
+	s.refuse(nil, text)
 	if s.tx != nil && is(cmd.Args[0], "exec") {
 		s.setTransaction(nil)
 		s.dropWatch()
