@@ -94,6 +94,7 @@ type Dispatcher struct {
 	late     lateList
 	stats    Stats
 
+	messages  messages
 	audience  atomic.Pointer[Audience]
 	onReroute atomic.Pointer[func()]
 
@@ -111,6 +112,7 @@ func New(cfg Config, pool *backend.Pool, topology Topology) *Dispatcher {
 	d := &Dispatcher{cfg: cfg.withDefaults(), pool: pool, topology: topology}
 	d.retries.init()
 	d.late.init()
+	d.messages.init(d)
 	d.scripts.init(d.cfg.MaxScriptBytes)
 	d.functions.init(d)
 	d.claims.init(d)

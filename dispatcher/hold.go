@@ -61,6 +61,10 @@ func (p *Pipeline) sendLocked(pt *part) {
 		}
 		return
 	}
+	if pt.message != nil && !p.d.messages.depart(pt.message, lane.Node().Addr, pt.slot) {
+		p.holdLocked(pt)
+		return
+	}
 	pt.takeOffLocked(lane, at)
 	p.touch(lane).tasks.Push(&pt.task)
 }
@@ -122,6 +126,9 @@ func (p *Pipeline) flyLocked(pt *part, lane *backend.TaskRunner, at *member) boo
 // landLocked undoes flyLocked when pt has come back.
 func (p *Pipeline) landLocked(pt *part) {
 	pt.state = partDone
+	if pt.message != nil {
+		p.d.messages.land(pt.message)
+	}
 	if pt.at != nil {
 		pt.at.reads.Add(-1)
 		pt.at = nil
@@ -195,6 +202,8 @@ func (p *Pipeline) advanceLocked(slot uint16, lanes []*backend.TaskRunner) []*ba
 			p.bounceLocked(pt, bounceDown, errNotServed)
 		case p.overtakesLocked(pt, lane, p.stagedFrom):
 			return lanes // what it waits for advances the hold when it lands, or Flush does
+		case pt.message != nil && !p.d.messages.depart(pt.message, lane.Node().Addr, pt.slot):
+			return lanes // it will be told
 		case p.flyLocked(pt, lane, at):
 			// It may be on another lane than younger parts of the slot.
 			p.scanBefore = max(p.scanBefore, pt.req.seq+1)

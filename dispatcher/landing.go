@@ -30,9 +30,9 @@ func (p *Pipeline) Replied(run []backend.Reply, chunk *backend.Chunk) backend.Fl
 			}
 		} else if pt.script != nil {
 			p.d.scripts.note(pt.script, pt.lane.Node(), pt.losses)
-		} else if pt.published {
+		} else if pt.message != nil {
 			p.mu.Unlock() // who counts takes locks of his own
-			reply = p.d.counted(pt, reply)
+			reply = p.d.counted(pt.message, pt.lane.Node().Addr, reply)
 			p.mu.Lock()
 		}
 		lanes = p.completedLocked(pt, reply, chunk, lanes)
@@ -99,6 +99,9 @@ func (p *Pipeline) completedLocked(pt *part, reply []byte, chunk *backend.Chunk,
 func (p *Pipeline) finishPartLocked(pt *part, reply []byte, chunk *backend.Chunk) {
 	r := pt.req
 	pt.state = partDone
+	if pt.message != nil {
+		p.d.messages.land(pt.message)
+	}
 	if !r.isSplit() {
 		p.finishLocked(r, reply, chunk)
 		return

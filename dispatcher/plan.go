@@ -134,7 +134,7 @@ func (p *Pipeline) prepare(pt *part, args [][]byte) {
 	switch {
 	case pt.readOnly:
 	case publishes(r.row):
-		pt.published = true // and not to be sent twice
+		pt.message = newMessage(pt, r.row) // and not to be sent twice
 	case r.row.KeyArg == 0 && aboutServer(r.row): // COMMAND, which is not flagged readonly
 		pt.idempotent = true
 	case p.d.cfg.RetryIdempotent:

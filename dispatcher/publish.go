@@ -17,21 +17,28 @@ func publishes(row *command.Row) bool { return row.Is("publish") || row.Is("spub
 // has told of a message in a channel, a sharded one or not. It must not block.
 type Audience func(addr string, shard bool, channel []byte) (more int)
 
-// SetAudience makes f correct the replies to PUBLISH and SPUBLISH. Safe at any
-// time.
-func (d *Dispatcher) SetAudience(f Audience) { d.audience.Store(&f) }
+// SetAudience makes f correct the replies to PUBLISH and SPUBLISH, while match tells
+// what patterns are about in a Lull: it reports whether a channel matches one. It must
+// be called before there are Lulls.
+func (d *Dispatcher) SetAudience(f Audience, match func(pattern, channel []byte) bool) {
+	d.messages.mu.Lock()
+	d.messages.match = match
+	d.messages.mu.Unlock()
+	d.audience.Store(&f)
+}
 
-// counted returns the reply to a PUBLISH or SPUBLISH as its client is to see it.
-func (d *Dispatcher) counted(pt *part, reply []byte) []byte {
+// counted returns the reply to a PUBLISH or SPUBLISH as its client is to see it. Who
+// hears of the message is the same as when it was sent: see Lull.
+func (d *Dispatcher) counted(m *message, addr string, reply []byte) []byte {
 	f := d.audience.Load()
 	if f == nil || reply[0] != ':' {
 		return reply
 	}
-	args := wireArgs(pt.task.Wire)
-	if len(args) != 3 {
-		return reply
-	}
-	more := (*f)(pt.lane.Node().Addr, pt.req.row.Is("spublish"), args[1])
+	return d.corrected(*f, &m.said[0], addr, reply)
+}
+
+func (d *Dispatcher) corrected(f Audience, said *publication, addr string, reply []byte) []byte {
+	more := f(addr, said.shard, said.channel)
 	v, _, err := resp.ReadValue(reply)
 	if more == 0 || err != nil {
 		return reply

@@ -31,7 +31,7 @@ func TestAudience(t *testing.T) {
 				t.Errorf("%q: asked about %q at %s, sharded: %t", c.request, channel, addr, shard)
 			}
 			return c.more
-		})
+		}, nil)
 		s.say(resp.AppendCommand(nil, c.request...))
 		poll(t, "the reply", func() bool { return s.replies() == 1 })
 		if got := string(s.take()); got != c.want {

@@ -85,6 +85,9 @@ func (p *Pipeline) again(pt *part, f func()) backend.Flusher {
 // bounceLocked puts pt in line to be sent again, or answers with text if its
 // budget is spent.
 func (p *Pipeline) bounceLocked(pt *part, b bounce, text string) {
+	if pt.message != nil {
+		p.d.messages.land(pt.message)
+	}
 	now := backend.Now()
 	if pt.deadline == 0 {
 		pt.deadline = now + int64(p.d.cfg.RedirectTimeout)

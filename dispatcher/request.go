@@ -55,9 +55,10 @@ type part struct {
 
 	readOnly   bool // may be sent twice, and to a replica
 	idempotent bool // no read, but may be sent twice
-	published  bool // the reply counts those whom a message has reached
 	dress      dress
 	several    bool // it has more than one key
+
+	message *message // of PUBLISH; nil: it is another command
 
 	script *script // of EVAL, or of EVALSHA if it was seen
 	losses uint32  // its node's, when a part with a script was sent
@@ -141,6 +142,7 @@ func (p *Pipeline) recycleLocked(r *request) {
 	if c := r.one.task.WireChunk; c != nil {
 		c.Release()
 	}
+	r.one.message.recycle()
 	r.reply.drop()
 	for i, pt := range r.parts {
 		pt.recycle()

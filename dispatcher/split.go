@@ -18,6 +18,7 @@ func newPart(r *request) *part {
 
 // recycle gives a part of a split request back.
 func (pt *part) recycle() {
+	pt.message.recycle()
 	pt.reply.drop()
 	*pt = part{keys: pt.keys[:0], reply: pt.reply}
 	partPool.Put(pt)

@@ -91,7 +91,7 @@ func (s *session) unsubscribe(row *command.Row, cmd *resp.Command) verdict {
 	}
 	l := s.subscriber().Leave(pubsubKinds[row.Name], names)
 	if !l.Pending() {
-		s.pipe.Announce(row, l.Told)
+		s.pipe.Announce(row, l.Told())
 		s.noteSubscriptions()
 		return done
 	}
@@ -100,7 +100,7 @@ func (s *session) unsubscribe(row *command.Row, cmd *resp.Command) verdict {
 		defer cancel()
 		l.Wait(ctx)
 		s.showSubscriptions()
-		s.pipe.Gather(l.Told, false)
+		s.pipe.Gather(l.Told(), false)
 		return dispatcher.Reply{}
 	}, s.noteSubscriptions)
 }
@@ -208,13 +208,24 @@ func (c hubCluster) Open(addr string, who backend.ProfileHandle, holder backend.
 // Match implements pubsub.Cluster.
 func (c hubCluster) Match(pattern, text []byte) bool { return globMatch(pattern, text, false) }
 
+// scopes are what names of a kind are about.
+var scopes = [pubsub.NumKinds]dispatcher.Scope{
+	pubsub.Channel: dispatcher.Channels, pubsub.Pattern: dispatcher.Patterns, pubsub.Shard: dispatcher.Shards,
+}
+
+// Lull implements pubsub.Cluster.
+func (c hubCluster) Lull(kind pubsub.Kind, names []string, quiet func()) (l pubsub.Lull, now bool) {
+	return c.Dispatcher.Lull(scopes[kind], names, quiet)
+}
+
 // newHub makes the hub of a Server's sessions.
 func (s *Server) newHub() *pubsub.Hub {
-	h := pubsub.New(hubCluster{s.d})
+	cluster := hubCluster{s.d}
+	h := pubsub.New(cluster)
 	s.d.OnReroute(h.Rerouted)
 	s.d.SetAudience(func(addr string, shard bool, channel []byte) int {
 		own, clients := h.Audience(addr, shard, channel)
 		return clients - own
-	})
+	}, cluster.Match)
 	return h
 }

@@ -10,6 +10,9 @@ func (h *Hub) Audience(addr string, shard bool, channel []byte) (own, clients in
 	defer h.mu.RUnlock()
 	add := func(same []*topic) {
 		for _, t := range same {
+			if !t.published.Load() { // others read it at the same time
+				t.published.Store(true)
+			}
 			if l := t.legAt(addr); l != nil && l.up {
 				own++
 			}

@@ -15,8 +15,11 @@ type fanOut struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	next   round
-	paused bool // the trunk reads no more until next is taken
-	ended  bool // nothing more will come
+	paused bool          // the trunk reads no more until next is taken
+	ended  bool          // nothing more will come
+	busy   bool          // a round is being passed on
+	passed chan struct{} // closed when next was passed on; nil: nobody waits for that
+	over   bool          // the fanLoop has ended
 
 	// Owned by fanLoop.
 	spare   round
@@ -103,14 +106,31 @@ func (t *trunk) rest() {
 	t.fan.rouse()
 }
 
+// mark returns what is closed when all that has been heard was passed on; nil: it
+// was.
+func (f *fanOut) mark() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.over || !f.busy && len(f.next.runs) == 0 {
+		return nil
+	}
+	if f.passed == nil {
+		f.passed = make(chan struct{})
+		f.rouse()
+	}
+	return f.passed
+}
+
 // take swaps what has gathered for an empty round.
-func (f *fanOut) take() (r round, resume, ended bool) {
+func (f *fanOut) take() (r round, passed chan struct{}, resume, ended bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r, f.next = f.next, f.spare
 	f.spare = round{}
 	resume, f.paused = f.paused, false
-	return r, resume, f.ended
+	passed, f.passed = f.passed, nil
+	f.busy, f.over = len(r.runs) > 0, f.ended && len(r.runs) == 0
+	return r, passed, resume, f.ended
 }
 
 // fanLoop passes on what the trunk hears until that is over.
@@ -118,13 +138,18 @@ func (t *trunk) fanLoop() {
 	defer t.hub.running.Done()
 	for {
 		<-t.fan.wake
-		r, resume, ended := t.fan.take()
+		r, passed, resume, ended := t.fan.take()
 		if resume {
 			t.conn.Resume()
 		}
 		if len(r.runs) > 0 {
 			t.pass(&r)
-		} else if ended {
+			t.fan.passedOn()
+		}
+		if passed != nil {
+			close(passed)
+		}
+		if len(r.runs) == 0 && ended {
 			return
 		}
 		t.fan.recycle(&r)
@@ -132,6 +157,13 @@ func (t *trunk) fanLoop() {
 			t.fan.rouse()
 		}
 	}
+}
+
+// passedOn says that the round was passed on.
+func (f *fanOut) passedOn() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.busy = false
 }
 
 func (f *fanOut) recycle(r *round) {

@@ -62,6 +62,7 @@ func (*deaf) Owner(uint16) string                                               
 func (*deaf) Primaries() []string                                                 { return []string{"A"} }
 func (*deaf) Moved(string, string)                                                {}
 func (*deaf) Refresh(string)                                                      {}
+func (*deaf) Lull(Kind, []string, func()) (Lull, bool)                            { return lull{}, true }
 func (*deaf) Match(_, _ []byte) bool                                              { return true }
 func (*deaf) Send([]byte)                                                         {}
 func (*deaf) Flush()                                                              {}

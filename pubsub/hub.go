@@ -44,7 +44,15 @@ type Cluster interface {
 	Refresh(reason string)
 	// Match reports whether text matches a pattern, as nodes see it.
 	Match(pattern, text []byte) bool
+	// Lull has nobody who uses the Hub's cluster publish what the names are about.
+	// now is true if nothing is under way; else quiet, which may be nil, is called when
+	// that is so, from any goroutine without locks.
+	Lull(kind Kind, names []string, quiet func()) (l Lull, now bool)
 }
+
+// Lull is a time in which nothing is published to some channels, so that it is
+// certain who is told of whom. End ends it, and may be called again.
+type Lull interface{ End() }
 
 // Upstream is a connection to a node; *backend.Stream is one.
 type Upstream interface {
@@ -113,6 +121,9 @@ func (h *Hub) Close() {
 func (h *Hub) unlock() {
 	unsent := h.unsent
 	h.unsent = nil
+	for _, t := range unsent {
+		t.newest = nil
+	}
 	h.mu.Unlock()
 	for _, t := range unsent {
 		t.conn.Flush()
@@ -200,5 +211,7 @@ func (h *Hub) reviewLocked(t *topic, primaries map[string]bool) {
 			h.detachLocked(l)
 		}
 	}
-	h.homeless[t] = struct{}{} // or it lacks a new primary; placing it finds out
+	if t.placed {
+		h.homeless[t] = struct{}{} // or it lacks a new primary; placing it finds out
+	}
 }

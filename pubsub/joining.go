@@ -6,33 +6,81 @@ import (
 	"redis-cluster-proxy/backend"
 )
 
-// Joining is a SUBSCRIBE under way. It ends with the Try that says done, or with
-// Wait.
+// Joining is a SUBSCRIBE under way. It ends with the Try that says done, with Wait
+// or with Drop.
+//
+// Nothing is published meanwhile. First what is under way is answered, as if there
+// were no subscription yet; then the nodes are asked, and what they have said before is
+// heard, by the others; and when the client has subscribed messages go on. So who
+// publishes is told of the client if, and only if, it hears.
 type Joining struct {
 	c      *Client
 	kind   Kind
 	names  []string
 	topics []*topic
 	from   int // those before it were up
+	lull   Lull
+
+	// Guarded by Hub.mu.
+	begun  chan struct{} // closed when the nodes are asked
+	asked  bool          // they are
+	ended  bool
+	fences []<-chan struct{}
 }
 
-// Join begins to subscribe as who. Nodes are asked at once.
+// Join begins to subscribe as who. Nodes are asked at once, or as soon as messages
+// under way have been answered.
 func (c *Client) Join(who backend.ProfileHandle, kind Kind, names []string) *Joining {
 	j := &Joining{c: c, kind: kind, names: names}
 	h := c.hub
 	h.mu.Lock()
 	defer h.unlock()
+	fresh := names[:0:0]
 	for _, name := range names {
 		t := (*topic)(nil)
 		if sub := c.subs[kind][name]; sub != nil {
 			t = sub.topic // maybe of a user that the client was before
 		} else {
 			t = h.topicLocked(who, kind, name)
+			fresh = append(fresh, name)
 		}
 		t.joins++
 		j.topics = append(j.topics, t)
 	}
+	if len(fresh) > 0 {
+		now := false
+		if j.lull, now = h.cluster.Lull(kind, fresh, j.begin); !now {
+			j.begun = make(chan struct{})
+			return j
+		}
+	}
+	j.beginLocked()
 	return j
+}
+
+// begin asks the nodes, when nothing is under way any more.
+func (j *Joining) begin() {
+	h := j.c.hub
+	h.mu.Lock()
+	defer h.unlock()
+	if !j.ended && !h.closed {
+		j.beginLocked()
+	}
+	close(j.begun)
+}
+
+func (j *Joining) beginLocked() {
+	j.asked = true
+	h := j.c.hub
+	for _, t := range j.topics {
+		switch {
+		case !t.placed:
+			h.placeLocked(t)
+		case !j.c.hasLocked(t):
+			j.fences = t.settleLocked(j.fences)
+		}
+	}
+	h.mendLaterLocked()
 }
 
 // Fault is a node's refusal.
@@ -45,24 +93,31 @@ func (f Fault) Error() string { return string(f) }
 // not block, gets the confirmations for the client: whatever the client hears of
 // later comes behind what announce puts into its output.
 func (j *Joining) Try(announce func([]byte)) (done bool, err error) {
-	done, _, err = j.try(announce)
-	return done, err
+	next, err := j.try(announce)
+	return next == nil, err
 }
 
-func (j *Joining) try(announce func([]byte)) (done bool, missing *topic, err error) {
+// try is Try, and returns what has to come before the next attempt.
+func (j *Joining) try(announce func([]byte)) (next <-chan struct{}, err error) {
 	h := j.c.hub
 	h.mu.Lock()
 	defer h.unlock()
 	if j.c.closed {
 		j.releaseLocked()
-		return true, nil, context.Canceled
+		return nil, context.Canceled
 	}
-	if missing = j.missingLocked(); missing != nil {
+	if !j.asked {
+		return j.begun, nil
+	}
+	if j.fences = open(j.fences); len(j.fences) > 0 {
+		return j.fences[0], nil
+	}
+	if missing := j.missingLocked(); missing != nil {
 		if missing.fault != "" {
 			j.releaseLocked()
-			return true, nil, Fault(missing.fault)
+			return nil, Fault(missing.fault)
 		}
-		return false, missing, nil
+		return missing.changed, nil
 	}
 	word := kindWords[j.kind].subscribe
 	var told []byte
@@ -70,9 +125,9 @@ func (j *Joining) try(announce func([]byte)) (done bool, missing *topic, err err
 		j.c.addLocked(t)
 		told = j.c.appendTold(told, j.kind, word, &j.names[i])
 	}
-	j.releaseLocked()
 	announce(told)
-	return true, nil, nil
+	j.releaseLocked()
+	return nil, nil
 }
 
 // missingLocked returns a topic that is not up, nil if there is none. It does not
@@ -98,11 +153,15 @@ func (c *Client) hasLocked(t *topic) bool {
 
 // releaseLocked gives up what the joining holds.
 func (j *Joining) releaseLocked() {
+	j.ended = true
 	for _, t := range j.topics {
 		t.joins--
 		j.c.hub.dropUnusedLocked(t, nil)
 	}
 	j.topics = nil
+	if j.lull != nil {
+		j.lull.End()
+	}
 }
 
 // Drop gives the joining up, in the place of Try and Wait.
@@ -114,25 +173,15 @@ func (j *Joining) Drop() {
 
 // Wait is Try as soon as that says done, or ctx ends.
 func (j *Joining) Wait(ctx context.Context, announce func([]byte)) error {
-	h := j.c.hub
 	for {
-		done, missing, err := j.try(announce)
-		if done {
+		next, err := j.try(announce)
+		if next == nil {
 			return err
 		}
-		h.mu.RLock()
-		changed := missing.changed
-		ready := missing.upLocked() || missing.fault != ""
-		h.mu.RUnlock()
-		if ready {
-			continue
-		}
 		select {
-		case <-changed:
+		case <-next:
 		case <-ctx.Done():
-			h.mu.Lock()
-			j.releaseLocked()
-			h.unlock()
+			j.Drop()
 			return context.Cause(ctx)
 		}
 	}

@@ -2,6 +2,7 @@ package pubsub
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"redis-cluster-proxy/backend"
 )
@@ -17,11 +18,15 @@ type topic struct {
 
 	// Guarded by Hub.mu.
 	subs    []*subscription
-	joins   int           // how many wait for it
-	legs    []*leg        // one for each node that it is subscribed to at
-	home    *leg          // the one that counts, if it has no events; nil: there is none
-	fault   string        // a node's refusal
-	changed chan struct{} // closed when it is up, or has a fault
+	joins   int               // how many wait for it
+	placed  bool              // nodes were asked for it
+	legs    []*leg            // one for each node that it is subscribed to at
+	home    *leg              // the one that counts, if it has no events; nil: there is none
+	fault   string            // a node's refusal
+	changed chan struct{}     // closed when it is up, or has a fault
+	fences  []<-chan struct{} // see settleLocked
+
+	published atomic.Bool // somebody was told who hears it, maybe before they have
 }
 
 // leg is a topic at one node.
@@ -58,7 +63,8 @@ func (t *topic) tellLocked() {
 	t.changed = make(chan struct{})
 }
 
-// topicLocked returns the topic, which it makes if there is none.
+// topicLocked returns the topic. If there is none it makes one, which is to be
+// placed.
 func (h *Hub) topicLocked(who backend.ProfileHandle, kind Kind, name string) *topic {
 	if t := h.findLocked(who, kind, name); t != nil {
 		return t
@@ -68,8 +74,6 @@ func (h *Hub) topicLocked(who backend.ProfileHandle, kind Kind, name string) *to
 		changed: make(chan struct{}),
 	}
 	h.topics[kind][name] = append(h.topics[kind][name], t)
-	h.placeLocked(t)
-	h.mendLaterLocked()
 	return t
 }
 
@@ -86,6 +90,7 @@ func (h *Hub) findLocked(who backend.ProfileHandle, kind Kind, name string) *top
 // is not possible now it is homeless.
 func (h *Hub) placeLocked(t *topic) {
 	delete(h.homeless, t)
+	t.placed = true
 	if t.home == nil {
 		owner := h.cluster.Owner(t.slot)
 		if owner == "" {

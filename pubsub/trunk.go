@@ -22,19 +22,32 @@ type trunk struct {
 	conn Upstream
 
 	// Guarded by Hub.mu.
-	legs  [NumKinds]map[string]*leg
-	asked []question // what the node has not answered yet, in order
-	gone  bool
-	idle  bool // closeUnused is going to look
+	legs   [NumKinds]map[string]*leg
+	asked  []question    // what the node has not answered yet, in order
+	newest chan struct{} // a fence that is not sent yet
+	gone   bool
+	idle   bool // closeUnused is going to look
 
 	fan fanOut
 }
 
 // question is what a node was asked: to subscribe to the topic of leg, or to end
-// a subscription, which the reply to wireFence behind it shows the end of.
+// a subscription, which the reply to wireFence behind it shows the end of. Without a
+// leg it is wireFence alone.
 type question struct {
 	leg   *leg
 	fence chan struct{} // closed at the end; nil: a subscription
+	lull  Lull          // until the end; nil: none
+}
+
+// over says that the node has done it, or is lost.
+func (q *question) over() {
+	if q.fence != nil {
+		close(q.fence)
+	}
+	if q.lull != nil {
+		q.lull.End()
+	}
 }
 
 // idleTrunk is how long a connection without subscriptions is kept.
@@ -80,7 +93,9 @@ func (t *trunk) unsubscribeLocked(l *leg) (fence <-chan struct{}) {
 		close(end)
 		return end
 	}
-	t.asked = append(t.asked, question{l, end})
+	// What is published meanwhile could be told of this subscription, or not.
+	lull, _ := t.hub.cluster.Lull(l.topic.kind, []string{l.topic.name}, nil)
+	t.asked = append(t.asked, question{l, end, lull})
 	wire := resp.AppendCommand(nil, kindWords[l.topic.kind].unsubscribe, l.topic.name)
 	t.sendLocked(append(wire, wireFence...))
 	if !t.idle && t.unusedLocked() {
@@ -88,6 +103,17 @@ func (t *trunk) unsubscribeLocked(l *leg) (fence <-chan struct{}) {
 		time.AfterFunc(idleTrunk, t.closeUnused)
 	}
 	return end
+}
+
+// fenceLocked returns what is closed when everything was heard that the node has
+// said until now, or it is lost.
+func (t *trunk) fenceLocked() <-chan struct{} {
+	if t.newest == nil {
+		t.newest = make(chan struct{})
+		t.asked = append(t.asked, question{fence: t.newest})
+		t.sendLocked(wireFence)
+	}
+	return t.newest
 }
 
 func (t *trunk) sendLocked(wire []byte) {
@@ -150,8 +176,8 @@ func (t *trunk) answered(reply []byte) {
 	case len(t.asked) == 0:
 		t.conn.Close() // out of step
 	case t.asked[0].fence != nil:
-		if v.Kind != '-' { // an error is of what came before
-			close(t.asked[0].fence)
+		if v.Kind != '-' || t.asked[0].leg == nil { // or the error is of what came before
+			t.asked[0].over()
 			t.nextLocked()
 		}
 	case v.Kind == '-':
@@ -187,7 +213,7 @@ func (t *trunk) toldLocked(word, name string) {
 			}
 			return
 		}
-		if q.fence != nil && word == kindWords[q.leg.topic.kind].unsubscribe && name == q.leg.topic.name {
+		if q.fence != nil && q.leg != nil && word == kindWords[q.leg.topic.kind].unsubscribe && name == q.leg.topic.name {
 			return
 		}
 	}
@@ -264,9 +290,7 @@ func (t *trunk) Ended(err error) {
 		clear(t.legs[kind])
 	}
 	for _, q := range t.asked {
-		if q.fence != nil {
-			close(q.fence)
-		}
+		q.over()
 	}
 	t.asked = nil
 	h.mendLaterLocked()

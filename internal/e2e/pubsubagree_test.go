@@ -1,0 +1,128 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"redis-cluster-proxy/internal/proxytest"
+	"redis-cluster-proxy/internal/redistest"
+)
+
+// TestPublishersAreToldWhoHears has clients come and go while others publish, always the same words: what publishers are told
+// is, added up, what was heard.
+func TestPublishersAreToldWhoHears(t *testing.T) {
+	c := cluster.Get(t)
+	p := start(t, c, proxytest.Config{})
+	admin := proxytest.Connect(t, p.Addr)
+	admin.Do("ACL", "SETUSER", "another", "on", ">secret", "+@all", "~*", "&*")
+	defer admin.Do("ACL", "DELUSER", "another")
+	for _, s := range []agreement{
+		{name: "channel", begin: "SUBSCRIBE", end: "UNSUBSCRIBE", what: "agreed", publish: []string{"PUBLISH", "agreed", "x"}, rounds: 10},
+		{name: "pattern", begin: "PSUBSCRIBE", end: "PUNSUBSCRIBE", what: "{agreed}:*", publish: []string{"PUBLISH", "{agreed}:1", "x"}, rounds: 10},
+		{name: "pattern at another node", begin: "PSUBSCRIBE", end: "PUNSUBSCRIBE", what: "agreed*", publish: []string{"PUBLISH", elsewhere(c), "x"}, rounds: 3},
+		{name: "shard", begin: "SSUBSCRIBE", end: "SUNSUBSCRIBE", what: "agreed:s", publish: []string{"SPUBLISH", "agreed:s", "x"}, rounds: 10},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			for range s.rounds {
+				s.round(t, p.Addr)
+			}
+		})
+	}
+}
+
+// elsewhere returns a channel whose node is not that of the pattern agreed*.
+func elsewhere(c *redistest.Cluster) string {
+	for i := 0; ; i++ {
+		if name := fmt.Sprint("agreed:", i); c.OwnerOf(redistest.Slot(name)) != c.OwnerOf(redistest.Slot("agreed*")) {
+			return name
+		}
+	}
+}
+
+// agreement is a way to subscribe, and to publish what is heard then.
+type agreement struct {
+	name, begin, end, what string
+	publish                []string
+	rounds                 int
+}
+
+// round has a few clients subscribe, and end that when they have heard something, a few times each.
+func (a agreement) round(t *testing.T, addr string) {
+	t.Helper()
+	const subscribers, times, publishers = 6, 10, 3
+	var told, heard atomic.Int64
+	var listening, publishing sync.WaitGroup
+	for i := range subscribers {
+		d := proxytest.Connect(t, addr)
+		defer d.Close()
+		if i%3 == 2 {
+			d.Do("AUTH", "another", "secret")
+		}
+		if i%2 == 0 {
+			d.Do("HELLO", "3")
+		}
+		listening.Go(func() {
+			for n := range times {
+				if err := a.listen(d, (i+n)%4, &heard); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	over := make(chan struct{})
+	for range publishers {
+		d := proxytest.Connect(t, addr)
+		defer d.Close()
+		publishing.Go(func() {
+			for {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				v, err := d.Client.Do(a.publish...)
+				if err != nil || v.Kind != ':' {
+					t.Errorf("%q: %+v, %v", a.publish, v, err)
+					return
+				}
+				told.Add(v.Int)
+			}
+		})
+	}
+	listening.Wait()
+	close(over)
+	publishing.Wait()
+	if told.Load() != heard.Load() {
+		t.Errorf("publishers were told of %d receivers, %d have heard", told.Load(), heard.Load())
+	}
+}
+
+// listen subscribes, hears at least so many messages, and unsubscribes.
+func (a agreement) listen(d *proxytest.Dialog, atLeast int, heard *atomic.Int64) error {
+	if err := d.SendCommand(a.begin, a.what); err != nil {
+		return err
+	}
+	for ended, n := false, 0; ; {
+		if n == atLeast && !ended {
+			ended = true
+			if err := d.SendCommand(a.end, a.what); err != nil {
+				return err
+			}
+		}
+		v, err := d.Read()
+		if err != nil || len(v.Elems) < 3 {
+			return fmt.Errorf("a subscriber hears %+v, %w", v, err)
+		}
+		switch word := v.Elems[0].Str; {
+		case strings.HasSuffix(word, "message"):
+			heard.Add(1)
+			n++
+		case word == strings.ToLower(a.end):
+			return nil
+		}
+	}
+}
