@@ -1,7 +1,6 @@
 package backend
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -202,83 +201,6 @@ func TestIdleLeaseThatEnds(t *testing.T) {
 	again.Release()
 }
 
-// TestLeaseBudget reads as much as is allowed and no byte more.
-func TestLeaseBudget(t *testing.T) {
-	big := "$20000\r\n" + strings.Repeat("x", 20000) + "\r\n"
-	for _, c := range []struct {
-		name  string
-		limit int
-		wires []string
-		fails bool // the last one
-	}{
-		{"exact", 5, []string{"+OK\r\n"}, false},
-		{"one less", 4, []string{"+OK\r\n"}, true},
-		{"two replies", 10, []string{"+OK\r\n", "+OK\r\n"}, false},
-		{"two replies, one less", 9, []string{"+OK\r\n", "+OK\r\n"}, true},
-		{"big", len(big), []string{big}, false},
-		{"big, one less", len(big) - 1, []string{big}, true},
-		{"array", 14, []string{"*2\r\n+OK\r\n+OK\r\n"}, false},
-		{"array, one less", 13, []string{"*2\r\n+OK\r\n+OK\r\n"}, true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			e := startEcho(t, nil)
-			p := startPool(t, Config{IdleLeases: 1})
-			l := p.lease(e.addr, Profile{})
-			l.Keep(NewBudget(int64(c.limit)))
-			for i, wire := range c.wires {
-				reply, err := l.Do(t.Context(), []byte(wire))
-				switch {
-				case c.fails && i == len(c.wires)-1:
-					if !errors.Is(err, ErrTooLong) {
-						t.Errorf("reply of %d bytes, %v", len(reply), err)
-					}
-				case err != nil || string(reply) != wire:
-					t.Errorf("reply of %d bytes, %v", len(reply), err)
-				}
-			}
-			l.Release()
-			if p.Node(e.addr).Failing() {
-				t.Error("the node counts as failing")
-			}
-			free := p.lease(e.addr, Profile{}) // the bound was the holder's
-			wantDo(t, free, big, big)
-		})
-	}
-}
-
-// TestLeaseSetsNoMemoryAsideForTooMuch gets the header of a reply that is never sent.
-func TestLeaseSetsNoMemoryAsideForTooMuch(t *testing.T) {
-	node := redistest.StartScript(t, redistest.Conversation(redistest.ExpectN(1), redistest.Reply("$1000000000\r\nx"), redistest.AwaitClose()))
-	p := startPool(t, Config{})
-	l := p.lease(node.Addr, Profile{})
-	defer l.Release()
-	l.Keep(NewBudget(1 << 20))
-	if _, err := l.Do(t.Context(), resp.AppendCommand(nil, "GET", "k")); !errors.Is(err, ErrTooLong) {
-		t.Error(err)
-	}
-	awaitScript(t, node)
-}
-
-// TestLeaseReplyIsForGood keeps replies while others come over the same connection.
-func TestLeaseReplyIsForGood(t *testing.T) {
-	e := startEcho(t, nil)
-	p := startPool(t, Config{IdleLeases: 1})
-	var kept, want [][]byte
-	for i := range 50 {
-		wire := resp.AppendBulk(nil, bytes.Repeat([]byte{byte('a' + i%26)}, 1+i*1000))
-		l := p.lease(e.addr, Profile{})
-		reply, err := l.Do(t.Context(), wire)
-		must(t, err)
-		l.Release()
-		kept, want = append(kept, reply), append(want, wire)
-	}
-	for i := range kept {
-		if !bytes.Equal(kept[i], want[i]) {
-			t.Fatalf("reply %d has changed", i)
-		}
-	}
-}
-
 // TestLeasePushes are handed over in order, and answer nothing.
 func TestLeasePushes(t *testing.T) {
 	e := startEcho(t, nil)
@@ -324,51 +246,4 @@ func TestLeaseAsking(t *testing.T) {
 		t.Errorf("%q, %v, %v", reply, chunk, err)
 	}
 	l.Release()
-}
-
-// TestLeaseDoAll asks several questions without waiting in between.
-func TestLeaseDoAll(t *testing.T) {
-	e := startEcho(t, nil)
-	p := startPool(t, Config{IdleLeases: 1})
-	l := p.lease(e.addr, Profile{})
-	var wires [][]byte
-	for i := range 100 {
-		wires = append(wires, resp.AppendBulkString(nil, strings.Repeat("x", i*i)))
-	}
-	replies, err := l.DoAll(t.Context(), wires)
-	if err != nil || len(replies) != len(wires) {
-		t.Fatalf("%d replies, %v", len(replies), err)
-	}
-	for i, reply := range replies {
-		if !bytes.Equal(reply, wires[i]) {
-			t.Errorf("reply %d is %.60q", i, reply)
-		}
-	}
-	l.Release()
-	awaitLeases(t, p.Node(e.addr), 1, 1)
-}
-
-// TestLeaseDoAllLost: a connection that ends after some replies fails all, and is not used again.
-func TestLeaseDoAllLost(t *testing.T) {
-	node := redistest.StartScript(t, redistest.Conversation(redistest.Expect("GET", "a"), redistest.Expect("GET", "b"),
-		redistest.Reply("+a\r\n"), redistest.Close()))
-	p := startPool(t, Config{IdleLeases: 1})
-	l := p.lease(node.Addr, Profile{})
-	replies, err := l.DoAll(t.Context(), [][]byte{resp.AppendCommand(nil, "GET", "a"), resp.AppendCommand(nil, "GET", "b")})
-	lost := (*LostError)(nil)
-	if !errors.As(err, &lost) || !lost.Sent || replies != nil {
-		t.Errorf("%q, %v", replies, err)
-	}
-	if _, err := l.DoAll(t.Context(), [][]byte{resp.AppendCommand(nil, "GET", "a")}); !errors.As(err, &lost) {
-		t.Errorf("a lost connection answers: %v", err)
-	}
-	l.Release()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	l = p.lease(node.Addr, Profile{})
-	if _, err := l.DoAll(ctx, nil); !errors.Is(err, context.Canceled) {
-		t.Errorf("a context that has ended: %v", err)
-	}
-	l.Release()
-	awaitLeases(t, p.Node(node.Addr), 0, 0)
 }

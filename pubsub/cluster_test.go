@@ -280,59 +280,6 @@ func (c *cluster) at(sub string) map[string]int {
 	return count
 }
 
-// pushed is a message as clients see it.
-func pushed(proto resp.Proto, words ...string) string {
-	b := resp.AppendPushHeader(nil, proto, len(words))
-	for _, w := range words {
-		b = resp.AppendBulkString(b, w)
-	}
-	return string(b)
-}
-
-// ear is a client's output.
-type ear struct {
-	mu     sync.Mutex
-	bytes  []byte // that were flushed
-	held   []byte
-	kicked string
-	shared int // stretches that were not copied
-}
-
-func (e *ear) Gather(b []byte, shared bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.held = append(e.held, b...)
-	if shared {
-		e.shared++
-	}
-}
-
-func (e *ear) FlushGathered() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.bytes = append(e.bytes, e.held...)
-	e.held = nil
-}
-
-func (e *ear) Kick(text string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.kicked = text
-}
-
-// closedFor returns the reason; "": it was not closed.
-func (e *ear) closedFor() string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.kicked
-}
-
-func (e *ear) heard() string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return string(e.bytes)
-}
-
 // patience is for the slowest machine.
 const patience = 30 * time.Second
 
@@ -348,19 +295,4 @@ func eventually(t *testing.T, what string, check func() bool) {
 		}
 		<-tick.C
 	}
-}
-
-// hears waits until a client has heard exactly want since the last time.
-func (e *ear) hears(t *testing.T, want string) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for len(e.heard()) < len(want) && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond)
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if got := string(e.bytes); got != want {
-		t.Fatalf("heard %q, want %q", got, want)
-	}
-	e.bytes = nil
 }

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -108,30 +107,6 @@ func TestTransactionIsAsked(t *testing.T) {
 	}
 }
 
-// increments adds one to a key, n times, by go-redis's Watch.
-func increments(ctx context.Context, client *redis.Client, key string, n int) error {
-	for done := 0; done < n; {
-		err := client.Watch(ctx, func(tx *redis.Tx) error {
-			value, err := tx.Get(ctx, key).Int()
-			if err != nil && !errors.Is(err, redis.Nil) {
-				return err
-			}
-			_, err = tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-				pipe.Set(ctx, key, value+1, 0)
-				return nil
-			})
-			return err
-		}, key)
-		switch {
-		case err == nil:
-			done++
-		case !errors.Is(err, redis.TxFailedErr):
-			return err
-		}
-	}
-	return nil
-}
-
 // TestWatchLoopsCountExactly: several clients of two proxies, while the slot moves.
 func TestWatchLoopsCountExactly(t *testing.T) {
 	const clients, n = 6, 40
@@ -145,7 +120,7 @@ func TestWatchLoopsCountExactly(t *testing.T) {
 	for i := range clients {
 		client := redis.NewClient(&redis.Options{Addr: proxies[i%2].Addr, Protocol: 2 + i%3/2})
 		t.Cleanup(func() { client.Close() })
-		running.Go(func() { errs[i] = increments(ctx, client, "{loop}n", n) })
+		running.Go(func() { errs[i] = proxytest.AddByWatch(ctx, client, "{loop}n", n) })
 	}
 	from := home
 	for _, to := range append(c.Primaries(), home) {
