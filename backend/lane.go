@@ -57,6 +57,8 @@ type TaskRunner struct {
 	shared   uint32      // tasks in the last flush
 	rtt      int64       // smoothed round trip of a flush that found the lane idle, ns
 	idleAt   int64       // when such a flush was done, 0 when its first reply is in
+	dialedAt int64       // when it began to connect
+	heard    int64       // when the node said something, over whatever connection
 	stats    LaneStats
 }
 
@@ -104,7 +106,7 @@ func (r *TaskRunner) enqueueLocked(l *TaskList) bool {
 		return false
 	}
 	if r.state == stateDown && l.first != nil {
-		r.state = stateConnecting
+		r.state, r.dialedAt = stateConnecting, Now()
 		r.node.pool.running.Add(1)
 		go r.serveLoop()
 	}

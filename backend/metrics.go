@@ -27,6 +27,8 @@ var nodeMetrics = []nodeMetric{
 		prometheus.GaugeValue, func(s *LaneStats) float64 { return float64(s.Connected) }),
 	newNodeMetric("in_flight_requests", "Requests, or parts of split ones, that wait for the node or for a connection to it.",
 		prometheus.GaugeValue, func(s *LaneStats) float64 { return float64(s.InFlight) }),
+	newNodeMetric("silent", "1 while the node owes replies and has said nothing for half a second.",
+		prometheus.GaugeValue, func(s *LaneStats) float64 { return float64(s.Silent) }),
 	newNodeMetric("held_connections", "Connections to the node that one client each has of its own, to wait, to watch or to listen.",
 		prometheus.GaugeValue, func(s *LaneStats) float64 { return float64(s.Held) }),
 	newNodeMetric("held_connections_refused_total", "Connections of their own that clients did not get, for there were -backend-max-leases.",

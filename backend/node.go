@@ -3,6 +3,7 @@ package backend
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Node is one server. It is safe for concurrent use.
@@ -15,12 +16,15 @@ type Node struct {
 
 	dropped atomic.Bool
 	failing atomic.Bool // the last connection attempt or connection failed
+	silent  atomic.Bool // it owes replies and says nothing
 	losses  atomic.Uint32
 	lanes   atomic.Pointer[[]laneSet]
 	leases  leaseSet
 	streams streamSet
 
 	privates privateSet
+
+	silence time.Duration // how long it has been in the log's words; owned by Pool.Run
 
 	mu sync.Mutex // held to replace lanes
 }

@@ -46,7 +46,8 @@ type Pool struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup // serveLoops
 
-	slow atomic.Int64 // see SetSlow
+	slow      atomic.Int64 // see SetSlow
+	onSilence func(*Node)  // set before Run; nil: nobody wants to know
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -88,29 +89,35 @@ func (p *Pool) SetSlow(d time.Duration) {
 // Slow is what SetSlow said, in nanoseconds; math.MaxInt64 for none.
 func (p *Pool) Slow() int64 { return p.slow.Load() }
 
-// Run fails tasks past their deadline until ctx ends, then closes the pool and
-// returns when all of its goroutines have ended.
+// Run fails tasks past their deadline, and finds out which nodes are silent, until
+// ctx ends; then it closes the pool and returns when all of its goroutines have
+// ended.
 func (p *Pool) Run(ctx context.Context) {
+	defer p.Close()
+	var expiring <-chan time.Time // nil: tasks have no deadline
 	if p.cfg.RequestTimeout > 0 {
-		p.sweep(ctx)
+		tick := time.NewTicker(max(time.Millisecond, p.cfg.RequestTimeout/8))
+		defer tick.Stop()
+		expiring = tick.C
 	}
-	<-ctx.Done()
-	p.Close()
-}
-
-func (p *Pool) sweep(ctx context.Context) {
-	tick := time.NewTicker(max(time.Millisecond, p.cfg.RequestTimeout/8))
-	defer tick.Stop()
+	listening := time.NewTicker(listenEvery)
+	defer listening.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-expiring:
+			p.expire(Now() - int64(p.cfg.RequestTimeout))
+		case <-listening.C:
+			p.listen(Now())
 		}
-		limit := Now() - int64(p.cfg.RequestTimeout)
-		for _, n := range p.present() {
-			n.eachLane(func(r *TaskRunner) { r.expire(limit) })
-		}
+	}
+}
+
+// expire fails the tasks that were flushed before limit.
+func (p *Pool) expire(limit int64) {
+	for _, n := range p.present() {
+		n.eachLane(func(r *TaskRunner) { r.expire(limit) })
 	}
 }
 

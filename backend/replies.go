@@ -183,6 +183,7 @@ func (l *link) take(count int) (owed []entry, err error) {
 		}
 		l.owed[i] = e
 	}
+	r.heard = now
 	r.measureLocked(now)
 	return l.owed[:count], nil
 }
@@ -191,6 +192,9 @@ func (l *link) take(count int) (owed []entry, err error) {
 func (l *link) flush() {
 	r := l.runner
 	r.mu.Lock()
+	if l.in.Len() > 0 {
+		r.heard = Now() // a part of a long reply
+	}
 	var conn *netio.Conn
 	if !r.waitsLocked() && !l.conn.Later() {
 		conn = r.queueLocked()

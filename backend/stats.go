@@ -67,6 +67,8 @@ type LaneStats struct {
 	Connected, InFlight int
 	// Held is a gauge: leases by Node.Hold.
 	Held int
+	// Silent is a gauge: 1 if the node is.
+	Silent int
 	// HeldRefused counts those that would have been too many.
 	HeldRefused uint64
 }
@@ -91,6 +93,7 @@ func (s *LaneStats) Add(o *LaneStats) {
 	s.Connected += o.Connected
 	s.InFlight += o.InFlight
 	s.Held += o.Held
+	s.Silent = max(s.Silent, o.Silent)
 	s.HeldRefused += o.HeldRefused
 }
 
@@ -103,6 +106,9 @@ func (n *Node) Stats() LaneStats {
 	for _, r := range runners {
 		s := r.figures()
 		sum.Add(&s)
+	}
+	if n.Silent() {
+		sum.Silent = 1
 	}
 	return sum
 }

@@ -28,6 +28,9 @@ type Task struct {
 	// Caching sends CLIENT CACHING in front, likewise, over a private lane that
 	// tracks with OPTIN or OPTOUT. A task with Asking goes without it.
 	Caching Caching
+	// Brief says that the command takes a node next to no time, so that it is not
+	// what keeps a node from answering.
+	Brief bool
 	// Prelude says that Wire is several commands; nil: it is one.
 	Prelude *Prelude
 	// Start is when the client's bytes arrived, by Now. It only serves the

@@ -119,6 +119,7 @@ func New(cfg Config, pool *backend.Pool, topology Topology) *Dispatcher {
 	d.members.byAddr = make(map[string]*member)
 	d.routes.Store(newRoutes(topology.Table()))
 	topology.OnChange(d.reroute)
+	pool.OnSilence(d.noteSilence)
 	return d
 }
 

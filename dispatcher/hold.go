@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/command"
 )
 
 // hold keeps parts of one slot of one session back, in request order: those
@@ -77,6 +78,7 @@ func (pt *part) takeOffLocked(lane *backend.TaskRunner, at *member) {
 	}
 	if at != nil {
 		at.reads.Add(1)
+		pt.task.Brief = pt.req.row.Flags.Has(command.FlagFast)
 	}
 }
 

@@ -58,7 +58,7 @@ func (m *member) markUnfit() { m.unfit.Store(backend.Now() + int64(unfitFor)) }
 
 // fit reports whether reads may go to the member.
 func (m *member) fit() bool {
-	if m.unhealthy.Load() || m.node.Failing() {
+	if m.unhealthy.Load() || m.node.Failing() || m.node.Silent() {
 		return false
 	}
 	until := m.unfit.Load()
@@ -115,6 +115,17 @@ func (d *Dispatcher) reroute(t *slots.Table) {
 	}
 	d.retrack(old, rt)
 	d.claims.rerouted()
+}
+
+// noteSilence asks whether the cluster has given up a node that says nothing:
+// it tells nobody when it does, and what waits for the node waits for that.
+func (d *Dispatcher) noteSilence(n *backend.Node) {
+	d.members.mu.Lock()
+	m := d.members.byAddr[n.Addr]
+	d.members.mu.Unlock()
+	if m != nil && !m.unhealthy.Load() {
+		d.topology.Refresh("a node is silent")
+	}
 }
 
 // member returns the member at addr, making it if need be.

@@ -213,7 +213,7 @@ func TestNoVerificationOutlivesTheServer(t *testing.T) {
 	waits, left := proxytest.Connect(t, p.Addr), proxytest.Connect(t, p.Addr)
 	waits.Say(commands("AUTH default x", "PING"))
 	left.Say(commands("HELLO 3 AUTH default x"))
-	eventually(t, "nodes are asked", func() bool { return fakeConns(c) == had+2 })
+	eventually(t, "nodes are asked", func() bool { return fakeConns(c) >= had+2 })
 	if err := left.Reset(); err != nil {
 		t.Fatal(err)
 	}
