@@ -119,6 +119,27 @@ func TestCloseWhileConnecting(t *testing.T) {
 	lane.awaitState(t, stateClosed)
 }
 
+// TestResetWhileConnecting: what waits for a handshake waits no longer, and the connection serves others.
+func TestResetWhileConnecting(t *testing.T) {
+	greeted, proceed := make(chan struct{}), make(chan struct{})
+	node := redistest.StartScript(t, redistest.Script{Conns: [][]redistest.Step{{
+		redistest.Expect("READONLY"), redistest.Do(func() { close(greeted) }), redistest.Await(proceed), redistest.Reply("+OK\r\n"),
+		redistest.Expect("GET", "later"), redistest.Reply("+v\r\n")}}})
+	lane := startPool(t, Config{}).lane(node.Addr, Profile{ReadOnly: true})
+	c := newCaller(t)
+	calls := threeCalls(c)
+	send(t, lane, calls...)
+	receive(t, "the handshake", greeted)
+	lane.node.Reset()
+	for _, k := range calls {
+		k.wantLost(t, false, errGivenUp)
+	}
+	k := c.call("GET", "later")
+	send(t, lane, k)
+	close(proceed)
+	k.wantReply(t, "+v\r\n")
+}
+
 // TestReset ends a connection: its tasks fail once, the next one connects anew.
 func TestReset(t *testing.T) {
 	asked := make(chan struct{})
@@ -135,7 +156,7 @@ func TestReset(t *testing.T) {
 	receive(t, "the commands", asked)
 	lane.node.Reset()
 	for _, k := range calls {
-		k.wantLost(t, true, net.ErrClosed)
+		k.wantLost(t, true, errGivenUp)
 	}
 	lane.awaitDown(t)
 	k := c.call("GET", "k")

@@ -12,6 +12,9 @@ import (
 // its node left the topology or the proxy ends.
 var ErrClosed = errors.New("connection closed by the proxy")
 
+// errGivenUp is the cause of a failure when the connection was ended by Reset.
+var errGivenUp = errors.New("given up, for the cluster calls the node failed")
+
 // ErrTimeout is the cause of a failure when a task got no reply within the
 // pool's RequestTimeout. The connection goes on.
 var ErrTimeout = errors.New("no reply in time")
@@ -48,6 +51,7 @@ type TaskRunner struct {
 	state    runnerState
 	draining bool  // closes when the queue is empty
 	closing  bool  // ends as soon as it is connected
+	givenUp  bool  // Reset has ended the connection
 	link     *link // set in stateUp
 	queue    fifo
 	pending  uint32      // how many of the newest entries are not flushed
@@ -184,12 +188,29 @@ func (r *TaskRunner) Closed() bool {
 	return r.draining || r.state == stateClosed
 }
 
-// Reset ends the present connection, if there is one; its tasks fail.
+// Reset ends the present connection, if there is one; its tasks fail. Those that
+// wait for one to be made fail, too, and it goes on being made.
 func (r *TaskRunner) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.link != nil {
+	switch {
+	case r.link != nil:
+		r.givenUp = true
 		r.link.conn.Abort()
+	case r.state == stateConnecting && r.queue.size > 0:
+		left := r.queue
+		r.queue = fifo{}
+		r.node.pool.running.Add(1)
+		go r.giveBack(left)
+	}
+}
+
+// giveBack fails tasks that were not sent, in no lock of whoever gave the node up.
+func (r *TaskRunner) giveBack(left fifo) {
+	defer r.node.pool.running.Done()
+	for left.size > 0 {
+		t := left.pop().task
+		flushNow(t.Handler.Failed(t, &LostError{Addr: r.node.Addr, Err: errGivenUp}))
 	}
 }
 

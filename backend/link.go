@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -81,6 +82,8 @@ func (l *link) finish(err error) {
 	defer l.runner.over()
 	if l.err != nil {
 		err = l.err
+	} else if errors.Is(err, net.ErrClosed) {
+		err = cmp.Or(l.conn.OutputError(), err)
 	}
 	l.conn.Abort()
 	l.ear.abort()
@@ -134,7 +137,10 @@ func (r *TaskRunner) end(l *link, cause error) {
 	r.state = stateEnding
 	if r.draining && (r.tenant != nil || errors.Is(cause, net.ErrClosed)) {
 		cause = ErrClosed
+	} else if r.givenUp && errors.Is(cause, net.ErrClosed) {
+		cause = errGivenUp
 	}
+	r.givenUp = false
 	if l == nil {
 		r.stats.ConnectFailures++
 	} else if !r.draining && r.node.pool.ctx.Err() == nil {

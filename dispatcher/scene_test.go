@@ -61,9 +61,9 @@ func (sc *scene) demand(err error) {
 }
 
 // hear takes down an event. Topology events that repeat are one: how often a hint is given does not matter. Those that
-// keep coming while a node cannot be reached are left out.
+// keep coming while a node cannot be reached are left out, and so are those that only come if a node is silent for long.
 func (sc *scene) hear(who, what string) {
-	if what == "refresh: connection lost" && sc.down.Load() > 0 {
+	if what == "refresh: connection lost" && sc.down.Load() > 0 || what == "refresh: a node is silent" {
 		return
 	}
 	sc.mu.Lock()

@@ -85,6 +85,14 @@ func (c *Conn) Written() int64 {
 	return c.written
 }
 
+// OutputError returns what has ended the output, nil if nothing has: a write that
+// failed aborts the Conn, of which Serve says no more than that it was closed.
+func (c *Conn) OutputError() error {
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	return c.err
+}
+
 // EndOutput drops what is not written, waits for a write that is under way, and
 // returns Written for good: nothing is written after it. It follows Abort, which
 // makes the wait a short one.

@@ -101,6 +101,9 @@ func (c *Conn) settleLocked() {
 // failLocked ends the output: everything gathered is dropped.
 func (c *Conn) failLocked(err error) {
 	if c.err == nil {
+		if c.closed.Load() {
+			err = net.ErrClosed // by us, and the write failed of that
+		}
 		c.err = err
 	}
 	c.unsent = 0
