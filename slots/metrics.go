@@ -18,13 +18,15 @@ var (
 		"Time since the last load that succeeded; +Inf before the first.", nil, nil)
 	coveredDesc = prometheus.NewDesc("redis_cluster_proxy_topology_slots_covered",
 		"Slots, of 16384, that have a shard.", nil, nil)
+	failedDesc = prometheus.NewDesc("redis_cluster_proxy_topology_slots_failed",
+		"Slots, of those, whose primary has failed and is not replaced yet.", nil, nil)
 	nodesDesc = prometheus.NewDesc("redis_cluster_proxy_topology_nodes",
 		"Nodes of the topology, by the health that the cluster reports.", []string{"health"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (w *Watcher) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{refreshesDesc, changesDesc, movedDesc, ageDesc, coveredDesc, nodesDesc} {
+	for _, d := range []*prometheus.Desc{refreshesDesc, changesDesc, movedDesc, ageDesc, coveredDesc, failedDesc, nodesDesc} {
 		ch <- d
 	}
 }
@@ -48,6 +50,7 @@ func (w *Watcher) Collect(ch chan<- prometheus.Metric) {
 	counter(movedDesc, stats.Moved)
 	gauge(ageDesc, age)
 	gauge(coveredDesc, float64(table.Covered()))
+	gauge(failedDesc, float64(table.Failed()))
 	healthy, unhealthy := 0, 0
 	for _, n := range table.Nodes() {
 		if n.Healthy {

@@ -54,21 +54,22 @@ func TestMetricsOfTheTopology(t *testing.T) {
 			}
 		}
 	}
-	check("at the start", map[string]float64{"age_seconds": math.Inf(1), "slots_covered": 0, "nodes healthy": 0, "nodes unhealthy": 0,
+	check("at the start", map[string]float64{"age_seconds": math.Inf(1), "slots_covered": 0, "slots_failed": 0, "nodes healthy": 0, "nodes unhealthy": 0,
 		"refreshes_total ok": 0, "refreshes_total failed": 0, "changes_total": 0, "moved_slots_total": 0})
 
 	w.load(t.Context(), "test")
 	check("after a failure", map[string]float64{"age_seconds": math.Inf(1), "refreshes_total ok": 0, "refreshes_total failed": 1})
 
 	table := NewTable(Hash)
-	table.Shards = []*Shard{{Primary: &Node{Addr: "a:1", Healthy: true}, Replicas: []*Node{{Addr: "b:1"}}}}
+	table.Shards = []*Shard{{Primary: &Node{Addr: "a:1", Healthy: true}, Replicas: []*Node{{Addr: "b:1"}}}, {Primary: &Node{Addr: "d:1"}}, {}}
 	for slot := range 100 {
 		table.Slot[slot] = 0
 	}
+	table.Slot[100], table.Slot[101], table.Slot[102] = 1, 1, 2
 	source.table = table
 	w.load(t.Context(), "test")
 	w.Moved(7, "c:1")
-	check("after a load", map[string]float64{"slots_covered": 100, "nodes healthy": 2, "nodes unhealthy": 1,
+	check("after a load", map[string]float64{"slots_covered": 103, "slots_failed": 3, "nodes healthy": 2, "nodes unhealthy": 2,
 		"refreshes_total ok": 1, "refreshes_total failed": 1, "changes_total": 1, "moved_slots_total": 1})
 
 	w.mu.Lock()

@@ -2,6 +2,7 @@ package slots
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -83,15 +84,21 @@ func (t *Table) Covered() int {
 	return n
 }
 
-// lacksPrimary reports whether a shard has no primary or one that failed.
-func (t *Table) lacksPrimary() bool {
-	for _, s := range t.Shards {
-		if s.Primary == nil || !s.Primary.Healthy {
-			return true
+// Failed returns the number of those slots whose shard has no primary, or one that the cluster calls failed.
+func (t *Table) Failed() int {
+	n := 0
+	for _, i := range t.Slot {
+		if i != NoShard && t.Shards[i].lacksPrimary() {
+			n++
 		}
 	}
-	return false
+	return n
 }
+
+// lacksPrimary reports whether a shard has no primary or one that failed.
+func (t *Table) lacksPrimary() bool { return slices.ContainsFunc(t.Shards, (*Shard).lacksPrimary) }
+
+func (s *Shard) lacksPrimary() bool { return s.Primary == nil || !s.Primary.Healthy }
 
 // Nodes returns every node once (by address), primaries before the replicas of their shard. The slice is the caller's.
 func (t *Table) Nodes() []*Node {

@@ -97,7 +97,7 @@ func TestMetricsOfPlainTraffic(t *testing.T) {
 		"clients": 0, "clients_accepted_total": 0, `requests_total{family="string"}`: 0, `error_replies_total{family="other"}`: 0,
 		"request_duration_seconds_count": 0, "node_duration_seconds_sum": 0,
 		`topology_refreshes_total{result="ok"}`: 1, `topology_refreshes_total{result="failed"}`: 0, "topology_changes_total": 1,
-		"topology_slots_covered": 16384, `topology_nodes{health="healthy"}`: 6, `topology_nodes{health="unhealthy"}`: 0,
+		"topology_slots_covered": 16384, "topology_slots_failed": 0, `topology_nodes{health="healthy"}`: 6, `topology_nodes{health="unhealthy"}`: 0,
 	}); err != nil {
 		t.Error(err)
 	}
@@ -227,6 +227,12 @@ func TestMetricsOfLostNodes(t *testing.T) {
 	second.ReleaseReplies()
 	eventually(t, func() error { return difference(s.scrape(), map[string]float64{node("in_flight_requests", second): 0}) })
 
+	var failed float64
+	for slot := range uint16(16384) {
+		if c.OwnerOf(slot) == second {
+			failed++
+		}
+	}
 	second.Kill()
 	alice.send(resp.AppendCommand(nil, "GET", b))
 	eventually(t, func() error {
@@ -236,6 +242,7 @@ func TestMetricsOfLostNodes(t *testing.T) {
 			return fmt.Errorf("no failure counted: %v", samples)
 		}
 		return difference(samples, map[string]float64{node("connection_losses_total", second): 1,
+			"topology_slots_covered": 16384, "topology_slots_failed": failed,
 			`topology_nodes{health="unhealthy"}`: 1, `topology_nodes{health="healthy"}`: 2})
 	})
 	if err := second.Revive(); err != nil {

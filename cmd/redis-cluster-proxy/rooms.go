@@ -134,13 +134,18 @@ func (r *rooms) services() []service {
 	return list
 }
 
-// ready reports whether new clients can be served: every slot has a primary, and the proxy is not about to end.
+// ready reports whether new clients can be served: every slot has a shard, and the proxy is not about to end. A shard that
+// has failed makes no proxy less able than another.
 func (r *rooms) ready() (bool, string) {
 	if r.server.Draining() {
 		return false, "draining"
 	}
 	n := r.dispatcher.Covered()
-	return n == slots.NumSlots, fmt.Sprintf("%d of %d slots covered", n, slots.NumSlots)
+	detail := fmt.Sprintf("%d of %d slots covered", n, slots.NumSlots)
+	if failed := r.watcher.Table().Failed(); failed > 0 {
+		detail += fmt.Sprintf(", %d of them without a working primary", failed)
+	}
+	return n == slots.NumSlots, detail
 }
 
 // status writes the page for a person who looks at this one proxy.
