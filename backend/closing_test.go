@@ -112,10 +112,10 @@ func TestCloseWhileConnecting(t *testing.T) {
 	k := newCaller(t).call("GET", "k")
 	send(t, lane, k)
 	receive(t, "the handshake", greeted)
-	lane.Close(true) // would wait for the reply
+	lane.Close(true) // would wait for the reply of what was sent
+	k.wantLost(t, false, ErrClosed)
 	lane.Close(false)
 	close(proceed)
-	k.wantLost(t, false, ErrClosed)
 	lane.awaitState(t, stateClosed)
 }
 

@@ -165,6 +165,12 @@ func (r *TaskRunner) Close(drain bool) {
 	defer r.mu.Unlock()
 	switch {
 	case r.state == stateClosed:
+	case r.state == stateConnecting && !r.closing:
+		r.draining, r.closing = true, true
+		if r.tenant != nil {
+			r.tenant.cancel()
+		}
+		r.giveBackLocked(ErrClosed) // there is no connection to answer it, and may never be
 	case drain && r.queue.size > 0:
 		r.draining = true // refuses from now on; link.flush ends it
 	default:
@@ -197,20 +203,28 @@ func (r *TaskRunner) Reset() {
 	case r.link != nil:
 		r.givenUp = true
 		r.link.conn.Abort()
-	case r.state == stateConnecting && r.queue.size > 0:
-		left := r.queue
-		r.queue = fifo{}
-		r.node.pool.running.Add(1)
-		go r.giveBack(left)
+	case r.state == stateConnecting:
+		r.giveBackLocked(errGivenUp)
 	}
 }
 
+// giveBackLocked fails what waits for a connection.
+func (r *TaskRunner) giveBackLocked(cause error) {
+	if r.queue.size == 0 {
+		return
+	}
+	left := r.queue
+	r.queue = fifo{}
+	r.node.pool.running.Add(1) // it is not zero while a connection is being made
+	go r.giveBack(left, cause)
+}
+
 // giveBack fails tasks that were not sent, in no lock of whoever gave the node up.
-func (r *TaskRunner) giveBack(left fifo) {
+func (r *TaskRunner) giveBack(left fifo, cause error) {
 	defer r.node.pool.running.Done()
 	for left.size > 0 {
 		t := left.pop().task
-		flushNow(t.Handler.Failed(t, &LostError{Addr: r.node.Addr, Err: errGivenUp}))
+		flushNow(t.Handler.Failed(t, &LostError{Addr: r.node.Addr, Err: cause}))
 	}
 }
 

@@ -73,6 +73,33 @@ func TestLoadIsNotHeldUpByNodesThatHang(t *testing.T) {
 	}
 }
 
+// TestLoadAsksAgain: a question to a node that was not there yet does not keep one from being asked of it when it is.
+func TestLoadAsksAgain(t *testing.T) {
+	n := startStubs(t, 1)[0]
+	n.setHang(true)
+	c := newTestCluster(t, n.addr)
+	type result struct {
+		table *Table
+		err   error
+	}
+	loaded := make(chan result, 1)
+	began := time.Now()
+	go func() {
+		table, err := c.Load(t.Context())
+		loaded <- result{table, err}
+	}()
+	for n.commands() == "" {
+		time.Sleep(time.Millisecond)
+	}
+	n.setHang(false)
+	if r := <-loaded; r.err != nil || r.table.Covered() != NumSlots {
+		t.Errorf("got %v, %v", r.table, r.err)
+	}
+	if took := time.Since(began); took > testConnectTimeout/2 {
+		t.Errorf("the load took %s", took)
+	}
+}
+
 func TestLoadWithoutALivingNode(t *testing.T) {
 	hanging := startStub(t)
 	hanging.setHang(true)

@@ -17,6 +17,9 @@ const (
 	settleBad = 250 * time.Millisecond
 	// hedge is after how long without a good view more nodes are asked.
 	hedge = 100 * time.Millisecond
+	// askAgain is after how long without any view all nodes are asked once more: a name may lead elsewhere meanwhile, and a
+	// node may be back, while questions to addresses that are gone hang for as long as connecting may take.
+	askAgain = time.Second
 )
 
 // round is one load's asking around. Owned by the goroutine of Load; askers share only answers.
@@ -55,6 +58,8 @@ func (r *round) collect(ctx context.Context) ([]*view, error) {
 	defer close(done)
 	hedged := time.NewTicker(hedge)
 	defer hedged.Stop()
+	again, until := time.NewTicker(askAgain), time.Now().Add(r.c.cfg.ConnectTimeout)
+	defer again.Stop()
 	settled := time.NewTimer(time.Hour)
 	defer settled.Stop()
 	r.launch(wantViews, done)
@@ -77,6 +82,11 @@ func (r *round) collect(ctx context.Context) ([]*view, error) {
 		case <-hedged.C:
 			if r.good == 0 {
 				r.launch(r.started, done)
+			}
+		case <-again.C:
+			if len(r.views) == 0 && len(r.waiting) == 0 && time.Now().Before(until) {
+				r.waiting = r.c.candidates()
+				r.launch(len(r.waiting), done)
 			}
 		case <-settled.C:
 			return r.views, nil
