@@ -95,6 +95,7 @@ type Server struct {
 	listeners map[net.Listener]struct{}
 	sessions  map[*session]struct{}
 	closing   bool
+	full      bool   // clients are refused; see noteFullLocked
 	goneIn    uint64 // bytes of the sessions that have ended
 	goneOut   uint64
 	ungate    *time.Timer // ends the pause
@@ -181,39 +182,6 @@ func (s *Server) acceptLoop(ln net.Listener) error {
 			time.Sleep(wait)
 		}
 	}
-}
-
-// start makes a session of an accepted connection.
-func (s *Server) start(nc net.Conn, ln net.Listener) {
-	s.accepted.Add(1)
-	s.mu.Lock()
-	limit := s.settings.Load().maxClients
-	full := limit > 0 && len(s.sessions) >= limit
-	if full || s.closing {
-		s.mu.Unlock()
-		s.refused.Add(1)
-		if full {
-			_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
-			_, _ = nc.Write([]byte("-ERR max number of clients reached\r\n"))
-		}
-		_ = nc.Close()
-		return
-	}
-	sess := newSession(s, nc)
-	s.sessions[sess] = struct{}{}
-	s.ending.Add(1)
-	s.mu.Unlock()
-	go sess.readLoop()
-}
-
-// end forgets a session.
-func (s *Server) end(sess *session) {
-	s.mu.Lock()
-	delete(s.sessions, sess)
-	s.goneIn += sess.taken
-	s.goneOut += uint64(sess.conn.Written())
-	s.mu.Unlock()
-	s.ending.Done()
 }
 
 // Draining reports whether Shutdown was called. Safe at any time.
