@@ -55,6 +55,33 @@ func (p Profile) handshake() [][]string {
 	return cmds
 }
 
+// Since returns the commands that put a connection which is in the profile before
+// into p; ReadOnly does not count.
+func (p Profile) Since(before Profile) [][]string {
+	var cmds [][]string
+	switch {
+	case p.User == before.User && p.Password == before.Password:
+	case p.User != "":
+		cmds = append(cmds, []string{"AUTH", p.User, p.Password})
+	default:
+		cmds = append(cmds, []string{"AUTH", p.Password})
+	}
+	if p.Proto != before.Proto {
+		cmds = append(cmds, []string{"HELLO", strconv.Itoa(int(max(p.Proto, resp.RESP2)))})
+	}
+	if p.DB != before.DB {
+		cmds = append(cmds, []string{"SELECT", strconv.Itoa(p.DB)})
+	}
+	if p.NoTouch != before.NoTouch {
+		on := "OFF"
+		if p.NoTouch {
+			on = "ON"
+		}
+		cmds = append(cmds, []string{"CLIENT", "NO-TOUCH", on})
+	}
+	return cmds
+}
+
 func (p Profile) userName() string {
 	if p.User == "" {
 		return "default"

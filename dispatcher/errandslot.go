@@ -109,6 +109,12 @@ func (e *Errand) follow(ctx context.Context, slot uint16, readOnly, safe bool, o
 // route returns the node for a slot and the profile to ask it by, or an error if
 // there is none at the moment.
 func (e *Errand) route(slot uint16, readOnly bool) (string, backend.ProfileHandle, error) {
+	if slot == noSlot {
+		if addr := e.Any(); addr != "" {
+			return addr, e.profile, nil
+		}
+		return "", e.profile, &failure{text: errNotServed}
+	}
 	sh := e.d.routes.Load().shard(slot)
 	if sh == nil || sh.primary == nil {
 		return "", e.profile, &failure{text: errNotServed}

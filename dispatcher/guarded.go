@@ -21,7 +21,7 @@ func (e *Errand) Exec(ctx context.Context, w *Watch, t *Transaction) (refusal []
 	e.d.stats.Transactions.Add(1)
 	defer w.End()
 	guard, u := e.d.guarded(w, t)
-	if w.lost || w.by != e.profile || !e.unchanged(ctx, w, guard, u) {
+	if w.lost || !e.adopt(ctx, w) || !e.unchanged(ctx, w, guard, u) {
 		return e.aborted()
 	}
 	reply, fault := e.execAt(ctx, guard, u)
@@ -38,6 +38,18 @@ func (e *Errand) Exec(ctx context.Context, w *Watch, t *Transaction) (refusal []
 		}
 	}
 	return nil
+}
+
+// ExecFreely executes t, which nothing guards, by connections of its own. If none of
+// it was executed it returns the reply to EXEC. Otherwise t.Results will be the reply.
+func (e *Errand) ExecFreely(ctx context.Context, t *Transaction) (refusal []byte) {
+	e.d.stats.Transactions.Add(1)
+	t.replies = make([][]byte, len(t.units))
+	for i, u := range t.units {
+		t.replies[i] = e.askUnit(ctx, u)
+	}
+	_, _, refusal = t.sift(t.replies)
+	return refusal
 }
 
 // aborted is the reply to an EXEC that did nothing because a key may have changed.
@@ -78,7 +90,10 @@ func (e *Errand) execAt(ctx context.Context, p *post, u *unit) (reply, fault []b
 	u.task(&task)
 	addr := p.lease.Node().Addr
 	if u.writes {
-		e.wroteAt(p.lease.Node())
+		e.wroteIn(u.slot, p.lease.Node())
+	}
+	if u.lasting {
+		p.lease.Spoil()
 	}
 	got, err := e.over(ctx, p.lease, task)
 	if err != nil {
@@ -110,6 +125,25 @@ func (e *Errand) refused(p *post, fault []byte) []byte {
 		break
 	}
 	return e.aborted()
+}
+
+// adopt puts the posts' connections into the profile that the session has got since
+// it watched; false if that is not possible. A node goes on to watch.
+func (e *Errand) adopt(ctx context.Context, w *Watch) bool {
+	if w.by == e.profile {
+		return true
+	}
+	for _, p := range w.posts {
+		p.lease.Spoil()
+		for _, cmd := range e.profile.Value().Since(w.by.Value()) {
+			reply, err := e.over(ctx, p.lease, backend.Task{Wire: resp.AppendCommand(nil, cmd...)})
+			if err != nil || isError(reply.Bytes) {
+				return false
+			}
+		}
+	}
+	w.by = e.profile
+	return true
 }
 
 // unchanged asks all posts but the guard of u whether what they watch has changed,
@@ -169,7 +203,13 @@ func (e *Errand) askUnit(ctx context.Context, u *unit) (answer []byte) {
 		attempt := backend.Task{Wire: task.Wire, Asking: q.asking, Prelude: &backend.Prelude{Replies: task.Prelude.Replies}}
 		lease := e.d.member(q.addr).node.Lease(q.profile)
 		defer lease.Release()
+		if u.lasting {
+			lease.Spoil()
+		}
 		reply, err := e.over(ctx, lease, attempt)
+		if u.writes {
+			e.wroteIn(u.slot, lease.Node())
+		}
 		if answer = reply.Bytes; err == nil && isError(answer) {
 			lease.Spoil() // MULTI may have been taken and EXEC not
 			answer = unitOutcome(q.addr, attempt.Prelude, answer)

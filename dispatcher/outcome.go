@@ -46,10 +46,61 @@ func unitOutcome(addr string, pre *backend.Prelude, reply []byte) []byte {
 // unit that failed are answered with an error that names its slot; if all units
 // failed, so is EXEC.
 func (t *Transaction) assemble(replies [][]byte) []byte {
-	size, failed := 16, 0
-	rests, faults := make([][]byte, len(replies)), make([][]byte, len(replies))
-	for i, reply := range replies {
+	rests, faults, failure := t.sift(replies)
+	if failure != nil {
+		return failure
+	}
+	size, commands, silent := 16, 0, t.silent
+	for _, reply := range replies {
 		size += len(reply)
+	}
+	for _, at := range t.places {
+		if at.turn == nil {
+			commands++
+		}
+	}
+	b := make([]byte, 0, size)
+	if !silent {
+		b = resp.AppendArrayHeader(b, commands)
+	}
+	for _, at := range t.places {
+		if at.unit == nil {
+			own := &t.answers[at.answer]
+			if own.silences {
+				silent = own.silent
+			}
+			if !silent || own.loud {
+				b = append(b, own.reply...)
+			}
+			continue
+		}
+		i := at.unit.index
+		switch fault := faults[i]; {
+		case at.turn != nil:
+			for range at.turn.commands {
+				if fault == nil {
+					cutReply(&rests[i])
+				}
+			}
+		case fault != nil:
+			if !silent {
+				b = append(b, fault...)
+			}
+		default:
+			if reply := cutReply(&rests[i]); !silent {
+				b = append(b, reply...)
+			}
+		}
+	}
+	return b
+}
+
+// sift tells the replies that are to be taken apart from the faults of units that
+// failed. If all have, failure is what EXEC is answered.
+func (t *Transaction) sift(replies [][]byte) (rests, faults [][]byte, failure []byte) {
+	failed := 0
+	rests, faults = make([][]byte, len(replies)), make([][]byte, len(replies))
+	for i, reply := range replies {
 		kind, n, at, ok := resp.Header(reply)
 		if ok && kind == '*' && n == t.units[i].commands {
 			rests[i] = reply[at:]
@@ -59,27 +110,20 @@ func (t *Transaction) assemble(replies [][]byte) []byte {
 		faults[i] = t.fault(t.units[i], reply)
 	}
 	if failed > 0 && failed == len(replies) {
-		return faults[0]
+		failure = faults[0]
 	}
-	b := resp.AppendArrayHeader(make([]byte, 0, size), len(t.places))
-	for _, at := range t.places {
-		if at.unit == nil {
-			b = append(b, t.answers[at.answer]...)
-			continue
-		}
-		i := at.unit.index
-		if faults[i] != nil {
-			b = append(b, faults[i]...)
-			continue
-		}
-		n, err := resp.ReplyLen(rests[i])
-		if err != nil || n == 0 { // the lane has cut the reply as a whole: it cannot be
-			panic(fmt.Sprintf("dispatcher: an element is missing in a reply to EXEC: %v", err))
-		}
-		b = append(b, rests[i][:n]...)
-		rests[i] = rests[i][n:]
+	return rests, faults, failure
+}
+
+// cutReply takes the first reply off rest, in which there is one.
+func cutReply(rest *[]byte) []byte {
+	n, err := resp.ReplyLen(*rest)
+	if err != nil || n == 0 { // the lane has cut the reply as a whole: it cannot be
+		panic(fmt.Sprintf("dispatcher: an element is missing in a reply to EXEC: %v", err))
 	}
-	return b
+	reply := (*rest)[:n:n]
+	*rest = (*rest)[n:]
+	return reply
 }
 
 // Results is the reply to EXEC that Errand.Exec has left, with what the session has

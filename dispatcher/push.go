@@ -73,6 +73,24 @@ func (p *Pipeline) Withheld() int {
 	return p.withheld.bytes
 }
 
+// Withhold keeps what is pushed from now on until Release: the reply to come changes
+// how it looks. Nothing may be under way.
+func (p *Pipeline) Withhold() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.parting = true
+}
+
+// Release ends Withhold, and sends what was withheld, or forgets it.
+func (p *Pipeline) Release(forget bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if forget {
+		p.withheld = withheld{}
+	}
+	p.releaseLocked()
+}
+
 // FlushGathered sends what was gathered, unless it is withheld.
 func (p *Pipeline) FlushGathered() {
 	if p.CommitGathered() {

@@ -50,7 +50,7 @@ func (r *request) answeredBy(lane *backend.TaskRunner) (by bool) {
 }
 
 func (p *Pipeline) tellLocked(push []byte, behind uint64) backend.Flusher {
-	if p.parting { // not in the middle of a reply
+	if p.parting && p.head != p.tail { // not in the middle of a reply
 		behind = max(behind, p.head+1)
 	}
 	switch {

@@ -18,8 +18,10 @@ type Transaction struct {
 	units   []*unit
 	bySlot  map[uint16]*unit // of units, if there are several
 	last    *unit            // what the last command went to
-	places  []place          // of the commands
-	answers [][]byte
+	places  []place          // of the commands, and of the turns among them
+	answers []ownReply
+	turns   int  // so far
+	silent  bool // EXEC has no reply, unless it is Silence that says otherwise
 	bytes   int
 
 	replies [][]byte // to the units, that Errand.Exec got
@@ -32,6 +34,8 @@ type unit struct {
 	slot     uint16 // noSlot: none has keys so far
 	wire     []byte // MULTI and the commands, without EXEC
 	commands int
+	turns    int             // of the transaction, that it knows
+	lasting  bool            // the connection is another one afterwards; see Settle
 	writes   bool            // not all of them only read
 	keys     map[string]bool // of the commands; only if something is watched
 	index    int             // among the units
@@ -39,9 +43,18 @@ type unit struct {
 
 // place is where a command's reply comes from.
 type place struct {
+	turn   *turn // it is no command's, but the turn's; nil: it is
 	unit   *unit // nil: from answers
 	answer int
 	args   [][]byte // what the client sent, if it cannot be told from the unit; nil: it can
+}
+
+// ownReply is a reply of the session's own.
+type ownReply struct {
+	reply    []byte
+	loud     bool // it is sent even if replies are not
+	silences bool // silent counts from this reply on
+	silent   bool
 }
 
 var (
@@ -50,7 +63,13 @@ var (
 )
 
 // Len returns how many commands are queued.
-func (t *Transaction) Len() int { return len(t.places) }
+func (t *Transaction) Len() (n int) {
+	n = len(t.answers)
+	for _, u := range t.units {
+		n += u.commands
+	}
+	return n
+}
 
 // Bytes returns how many bytes they have together.
 func (t *Transaction) Bytes() int { return t.bytes }
@@ -63,12 +82,26 @@ func (t *Transaction) Guard(w *Watch) { t.watch = w }
 // the transaction is executed.
 func (t *Transaction) Reserve() (answer int) {
 	t.places = append(t.places, place{answer: len(t.answers)})
-	t.answers = append(t.answers, nil)
+	t.answers = append(t.answers, ownReply{})
 	return len(t.answers) - 1
 }
 
 // Answer sets the reply to a command that was reserved.
-func (t *Transaction) Answer(answer int, reply []byte) { t.answers[answer] = reply }
+func (t *Transaction) Answer(answer int, reply []byte) { t.answers[answer].reply = reply }
+
+// Announce is Answer with a reply that CLIENT REPLY does not silence.
+func (t *Transaction) Announce(answer int, reply []byte) {
+	t.answers[answer].reply, t.answers[answer].loud = reply, true
+}
+
+// Mute says that EXEC itself is to have no reply.
+func (t *Transaction) Mute() { t.silent = true }
+
+// Silence says whether the reply to the command that was reserved, and those behind
+// it, are dropped.
+func (t *Transaction) Silence(answer int, on bool) {
+	t.answers[answer].silences, t.answers[answer].silent = true, on
+}
 
 // Queue adds a command to t, or returns why it cannot be part of it, for the
 // client. The command's bytes may change afterwards.
@@ -175,6 +208,7 @@ func (u *unit) note(row *command.Row, cmd *resp.Command) {
 }
 
 func (t *Transaction) add(u *unit, row *command.Row, cmd *resp.Command) {
+	t.catchUp(u)
 	before := len(u.wire)
 	if cmd.Inline {
 		u.wire = resp.AppendCommandBytes(u.wire, cmd.Args)
@@ -204,6 +238,9 @@ func (t *Transaction) Each(f func(args [][]byte)) {
 	}
 	parser := resp.CommandParser{Limits: resp.Limits{MaxBulkBytes: math.MaxInt}} // it was admitted once
 	for _, at := range t.places {
+		if at.turn != nil {
+			continue
+		}
 		args := at.args
 		if at.unit != nil {
 			cmd, n, err := parser.Next(rest[at.unit])

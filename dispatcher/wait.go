@@ -37,6 +37,18 @@ func (e *Errand) wroteAt(n *backend.Node) {
 	}
 }
 
+// wroteIn is wroteAt for a unit of a transaction, whose slot is read from the primary
+// then.
+func (e *Errand) wroteIn(slot uint16, n *backend.Node) {
+	switch {
+	case e.pipe == nil:
+	case slot == noSlot:
+		e.wroteAt(n)
+	default:
+		e.pipe.noteWrite(slot, n)
+	}
+}
+
 // waitSlots returns a slot of each shard that the session has written to; of all
 // if it has written to none, or to a node that has left.
 func (p *Pipeline) waitSlots() (slots []uint16) {

@@ -106,6 +106,9 @@ func (e *Errand) Watch(ctx context.Context, w *Watch, keys [][]byte) []byte {
 	if !e.together(w, groups) {
 		return resp.AppendError(nil, errCrossSlot)
 	}
+	if w.Active() && !e.adopt(ctx, w) {
+		w.lost = true
+	}
 	var reply []byte
 	for _, g := range groups {
 		if p := e.d.postFor(w, g.slot); p != nil {

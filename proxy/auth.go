@@ -7,18 +7,31 @@ import (
 )
 
 func (s *session) auth(row *command.Row, cmd *resp.Command) verdict {
-	if len(cmd.Args) > 3 {
-		return s.fail(row, "ERR syntax error")
+	v, fault := authWish(s.profile, cmd.Args)
+	if fault != "" {
+		return s.fail(row, fault)
 	}
 	if s.pipe.Busy() {
 		return retry
 	}
-	v := &verification{profile: s.profile, reply: replyOK, apply: s.markAuthed}
-	switch password := string(cmd.Args[len(cmd.Args)-1]); {
-	case len(cmd.Args) == 3:
-		user := string(cmd.Args[1])
+	if v.apply == nil {
+		v.apply = s.markAuthed
+	}
+	return s.verify(row, v)
+}
+
+// authWish is what AUTH in a session of that profile asks for, without what is to be
+// done then if that is to let the client in; or what is wrong with it.
+func authWish(profile backend.Profile, args [][]byte) (v *verification, fault string) {
+	if len(args) > 3 {
+		return nil, errSyntax
+	}
+	v = &verification{profile: profile, reply: replyOK}
+	switch password := string(args[len(args)-1]); {
+	case len(args) == 3:
+		user := string(args[1])
 		if user == "" { // in a Profile, that is the default user
-			return s.fail(row, errWrongPass)
+			return nil, errWrongPass
 		}
 		v.profile.User, v.profile.Password = user, password
 		v.ask = v.profile
@@ -32,7 +45,7 @@ func (s *session) auth(row *command.Row, cmd *resp.Command) verdict {
 		// Not by HELLO, which would accept it of a user without a password.
 		v.ask = backend.Profile{Password: password}
 	}
-	return s.verify(row, v)
+	return v, ""
 }
 
 const (
@@ -68,12 +81,12 @@ func (s *session) hello(row *command.Row, cmd *resp.Command) verdict {
 	if s.pipe.Busy() {
 		return retry
 	}
-	opts := s.parseHello(cmd.Args)
+	opts := parseHello(s.profile, cmd.Args)
 	oneByOne := !s.srv.version().has(sinceRedis(7.2))
 	if oneByOne {
 		s.setName(opts.early)
 	}
-	if opts.auth && (oneByOne || opts.fault == "") {
+	if s.srv.helloAuths(opts) {
 		v := &verification{ask: opts.profile, profile: opts.profile}
 		v.apply = func() {
 			s.setAuthed(true)
@@ -105,9 +118,16 @@ func (s *session) hello(row *command.Row, cmd *resp.Command) verdict {
 	return done
 }
 
-// parseHello reads the options up to what is wrong with them.
-func (s *session) parseHello(args [][]byte) (opts helloOptions) {
-	opts.profile = s.profile
+// helloAuths reports whether a HELLO asks for another user: newer servers read all
+// options before they do anything.
+func (s *Server) helloAuths(opts helloOptions) bool {
+	return opts.auth && (opts.fault == "" || !s.version().has(sinceRedis(7.2)))
+}
+
+// parseHello reads the options of a HELLO in a session of that profile, up to what is
+// wrong with them.
+func parseHello(profile backend.Profile, args [][]byte) (opts helloOptions) {
+	opts.profile = profile
 	if len(args) > 1 {
 		switch n, ok := integer(args[1]); {
 		case !ok:

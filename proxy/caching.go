@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"slices"
+
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/resp"
@@ -70,6 +72,8 @@ func (s *session) readElsewhere(row *command.Row) func() {
 	if len(keys) == 0 {
 		return nil
 	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
 	value := resp.AppendArrayHeader(nil, len(keys))
 	for _, key := range keys {
 		value = resp.AppendBulkString(value, key)
@@ -78,10 +82,10 @@ func (s *session) readElsewhere(row *command.Row) func() {
 	return func() { flush(to.tell(value)) }
 }
 
-// noteRead keeps the keys that a queued command may read, as long as it may be that
-// no node will know of it.
+// noteRead keeps the keys that a queued command may read, as it may be that no node
+// will know of it.
 func (s *session) noteRead(row *command.Row, args [][]byte) {
-	if s.tracking != nil && s.watch.active() && (row.ReadOnly() || row.Family == command.FamilyScripting) {
+	if (s.tracking != nil || s.tx.tracks) && (row.ReadOnly() || row.Family == command.FamilyScripting) {
 		s.tx.reads = appendKeys(s.tx.reads, row, args)
 	}
 }

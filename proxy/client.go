@@ -86,7 +86,7 @@ func (s *session) clientNoTouch(row *command.Row, cmd *resp.Command) verdict {
 func (s *session) clientReply(row *command.Row, cmd *resp.Command) verdict {
 	switch {
 	case is(cmd.Args[2], "ON"):
-		s.mute = muting{}
+		s.mute = muting{skipNext: s.mute.skipNext} // which EXEC may have set
 		s.pipe.SetSilent(false)
 		s.deafen(false)
 		return s.ok(row)

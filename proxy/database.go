@@ -43,7 +43,7 @@ func (s *session) selectDB(row *command.Row, cmd *resp.Command) verdict {
 		return s.fail(row, text)
 	case int(n) == s.profile.DB:
 		return s.ok(row)
-	case s.srv.outOfRange(n), s.within != nil: // it was when it was queued
+	case s.srv.outOfRange(n):
 		return s.fail(row, errDBIndex)
 	case s.pipe.Busy():
 		return retry
@@ -52,13 +52,6 @@ func (s *session) selectDB(row *command.Row, cmd *resp.Command) verdict {
 	profile.DB = int(n)
 	s.setProfile(profile)
 	return s.ok(row)
-}
-
-// selectsOther reports whether a SELECT is of another database than the session's.
-// Inside MULTI that is not possible: a unit travels over connections of one.
-func (s *session) selectsOther(cmd *resp.Command) bool {
-	n, text := dbIndex(cmd.Args[1])
-	return text == "" && !s.srv.outOfRange(n) && int(n) != s.profile.DB
 }
 
 // move answers MOVE where there is one database; see decide.

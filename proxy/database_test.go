@@ -15,11 +15,11 @@ func TestDatabases(t *testing.T) {
 	p.Server.SetDatabases(4) // the fake nodes have no CONFIG to tell it by
 	d, other := proxytest.Connect(t, p.Addr), proxytest.Connect(t, p.Addr)
 	replies := talk(d, "SET k 0", "SELECT 3", "SET k 3", "GET k", "SELECT 4", "SELECT -1", "SELECT x", "SET k 3", "SELECT 1", "SET k 1", "SELECT 0", "SET k 0",
-		"SELECT 2", "MULTI", "SELECT 2", "SET k 2", "EXEC", "MULTI", "SELECT 1", "EXEC", "MULTI", "SELECT 9", "EXEC", "SWAPDB 0 1", "SWAPDB 1 1", "SWAPDB 0 4")
+		"SELECT 2", "MULTI", "SELECT 2", "SET k 2", "EXEC", "MULTI", "SET k 2", "SELECT 1", "SET k 1", "SELECT 9", "EXEC", "SET k 1", "SELECT 2", "SWAPDB 0 1", "SWAPDB 1 1", "SWAPDB 0 4")
 	for i, want := range map[int]string{
 		1: "+OK\r\n", 4: "-ERR DB index is out of range\r\n", 5: "-ERR DB index is out of range\r\n", 6: "-ERR value is not an integer or out of range\r\n",
-		16: "*2\r\n+OK\r\n+OK\r\n", 18: "-ERR 'select' of another database is not supported inside MULTI by this proxy\r\n", 19: execAbort,
-		22: "*1\r\n-ERR DB index is out of range\r\n", 23: "-ERR SWAPDB is not allowed in cluster mode\r\n", 24: "+OK\r\n", 25: "-ERR DB index is out of range\r\n",
+		16: "*2\r\n+OK\r\n+OK\r\n", 22: "*4\r\n+OK\r\n+OK\r\n+OK\r\n-ERR DB index is out of range\r\n",
+		25: "-ERR SWAPDB is not allowed in cluster mode\r\n", 26: "+OK\r\n", 27: "-ERR DB index is out of range\r\n",
 	} {
 		if replies[i] != want {
 			t.Errorf("reply %d is %q, want %q", i, replies[i], want)
@@ -42,7 +42,7 @@ func TestDatabases(t *testing.T) {
 		}
 		dbs = append(dbs, e.Args[2])
 	}
-	if got := strings.Join(dbs, ""); got != "03310200" {
+	if got := strings.Join(dbs, ""); got != "03310221100" {
 		t.Errorf("the databases of the writes were %s", got)
 	}
 	if v := d.Do("MOVE", "k", "1"); !strings.Contains(v.Str, "unknown command") { // of a fake node: it was asked

@@ -5,6 +5,7 @@ import (
 
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
+	"redis-cluster-proxy/pubsub"
 	"redis-cluster-proxy/resp"
 )
 
@@ -39,22 +40,28 @@ func (s *session) execGuarded(row *command.Row, tx *transaction) verdict {
 // whether anything is executed. The Pipeline is empty meanwhile.
 type execution struct {
 	// Set at construction.
-	s    *session
-	row  *command.Row
-	tx   *transaction
-	exec []deed // what monitors are told of EXEC
-	all  []deed // likewise, with the commands, if they are executed
+	s     *session
+	row   *command.Row
+	tx    *transaction
+	turns *rehearsal // nil: none of them changes the session
+	exec  []deed     // what monitors are told of EXEC
+	all   []deed     // likewise, with the commands, if they are executed
 
 	// Owned by readLoop.
 	guarded bool   // something is watched
-	refusal []byte // the reply if nothing was executed for that; nil: it was
-	next    int    // of tx.own; -1: the guarded commands come first
+	refusal []byte // the reply if nothing was executed; nil: it was
+	muted   bool   // there are no replies
+	next    int    // of tx.own; -1: those for the nodes come first
 	beside  *aside // what is waited for; nil: nothing
 }
 
 // within is the execution of one command of the session's own inside EXEC.
 type within struct {
+	outcome  outcome
+	sequence *pubsub.Sequence // of the rehearsal
+
 	reply  []byte
+	loud   bool   // CLIENT REPLY does not silence it
 	beside *aside // has yet to run, for the reply; nil: it is there
 }
 
@@ -62,12 +69,18 @@ type within struct {
 func (s *session) execAtLength(row *command.Row, tx *transaction) verdict {
 	x := &execution{s: s, row: row, tx: tx, exec: s.deeds, all: s.deedsOf(tx)}
 	s.hush() // until the end
-	if w := s.takeWatch(); w != nil {
-		x.guarded, x.next = true, -1
+	w := s.takeWatch()
+	x.guarded = w != nil
+	if tx.turns {
+		x.turns = s.newRehearsal(tx.own)
+		if x.muted = s.mute.now(); x.muted {
+			tx.queue.Mute()
+		}
+	}
+	if x.nodesFirst() {
+		x.next = -1
 		e := s.pipe.Errand()
-		x.beside = s.newAside(func(ctx context.Context) dispatcher.Reply {
-			return dispatcher.Whole(e.Exec(ctx, w, &tx.queue))
-		}, nil)
+		x.beside = s.newAside(func(ctx context.Context) dispatcher.Reply { return dispatcher.Whole(x.execute(ctx, e, w)) }, nil)
 		x.beside.start()
 	}
 	s.waiting = x.proceed
@@ -75,6 +88,24 @@ func (s *session) execAtLength(row *command.Row, tx *transaction) verdict {
 		return wait
 	}
 	return done
+}
+
+// nodesFirst reports whether the session's own commands are executed behind the
+// others: only if those are.
+func (x *execution) nodesFirst() bool { return x.guarded || x.turns != nil }
+
+// execute executes what is for the nodes. If that was not executed, it returns the
+// reply to EXEC. It runs beside the session.
+func (x *execution) execute(ctx context.Context, e *dispatcher.Errand, w *dispatcher.Watch) (refusal []byte) {
+	exec := func() []byte { return e.ExecFreely(ctx, &x.tx.queue) }
+	if w != nil {
+		defer w.End()
+		exec = func() []byte { return e.Exec(ctx, w, &x.tx.queue) }
+	}
+	if x.turns == nil {
+		return exec()
+	}
+	return x.turns.execute(ctx, x.tx, exec)
 }
 
 // proceed goes on as far as it can; false if it has to be called again. It is
@@ -87,7 +118,7 @@ func (x *execution) proceed() bool {
 			if b.after != nil {
 				b.after()
 			}
-			x.take(b.reply.Bytes())
+			x.take(b.reply.Bytes(), false)
 		case x.next == len(x.tx.own), x.refusal != nil:
 			x.end()
 			return true
@@ -100,9 +131,17 @@ func (x *execution) proceed() bool {
 
 // begin executes a command of the session's own.
 func (x *execution) begin(call ownCall) {
-	w := x.s.executeOwn(call)
+	w := &within{}
+	if x.turns != nil {
+		w.outcome, w.sequence = x.turns.outcomes[x.next], x.turns.sequence
+	}
+	if w.outcome.denied {
+		x.take(resp.AppendError(nil, errNoLonger), false)
+		return
+	}
+	x.s.executeOwn(call, w)
 	if w.beside == nil {
-		x.take(w.reply)
+		x.take(w.reply, w.loud)
 		return
 	}
 	x.beside = w.beside
@@ -110,13 +149,21 @@ func (x *execution) begin(call ownCall) {
 }
 
 // take takes the reply to what was begun last.
-func (x *execution) take(reply []byte) {
-	if x.next < 0 {
+func (x *execution) take(reply []byte, loud bool) {
+	if x.next++; x.next == 0 && x.nodesFirst() {
 		x.refusal = reply
-	} else {
-		x.tx.queue.Answer(x.tx.own[x.next].answer, reply)
+		return
 	}
-	x.next++
+	q, answer := &x.tx.queue, x.tx.own[x.next-1].answer
+	if loud {
+		q.Announce(answer, reply)
+	} else {
+		q.Answer(answer, reply)
+	}
+	if muted := x.s.mute.now(); x.turns != nil && muted != x.muted {
+		x.muted = muted
+		q.Silence(answer, muted)
+	}
 }
 
 // end answers EXEC, or sends what is for the nodes.
@@ -125,16 +172,22 @@ func (x *execution) end() {
 	s.waiting = nil
 	s.setTransaction(nil)
 	switch {
-	case !x.guarded:
+	case !x.nodesFirst():
 		s.pipe.Exec(x.row, &x.tx.queue)
-	case x.refusal == nil:
-		s.pipe.Local(x.row, x.tx.queue.Results())
-	default:
+	case x.refusal != nil:
 		deeds = x.exec
 		s.pipe.Local(x.row, x.refusal)
+	case x.turns == nil:
+		s.pipe.Local(x.row, x.tx.queue.Results())
+	default:
+		s.pipe.SetSilent(false) // where there is no reply, the results have none
+		s.pipe.Local(x.row, x.tx.queue.Results())
+		s.pipe.SetSilent(s.mute.now())
+		s.pipe.Release(false)
+		s.noteSubscriptions()
 	}
 	s.tellOf(deeds, false)
-	if x.guarded {
+	if x.nodesFirst() {
 		s.elsewhere = x.tx.reads
 		if read := s.readElsewhere(x.row); read != nil {
 			read()
@@ -146,10 +199,8 @@ func (x *execution) end() {
 }
 
 // executeOwn executes a command inside EXEC, or begins to.
-func (s *session) executeOwn(call ownCall) *within {
-	w := &within{}
+func (s *session) executeOwn(call ownCall, w *within) {
 	s.within = w
 	call.do(s, call.row, &resp.Command{Args: call.args})
 	s.within = nil
-	return w
 }

@@ -37,6 +37,9 @@ func (s *session) fanOut(row *command.Row, cmd *resp.Command) verdict {
 	}
 	args, proto := cloneArgs(cmd.Args), s.proto()
 	e, suicide := s.pipe.Errand(), false
+	if s.within != nil {
+		e.KeepWhole() // it is a part of EXEC's reply
+	}
 	return s.runAside(row, func(ctx context.Context) dispatcher.Reply {
 		e.Limit(s.srv.mergedLimit())
 		reply, err := e.AskMerged(ctx, row, proto, args...)

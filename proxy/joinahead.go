@@ -20,7 +20,7 @@ type earlyJoin struct {
 
 // join begins to subscribe, or goes on with what joinAhead has begun.
 func (s *session) join(kind pubsub.Kind, names []string) *pubsub.Joining {
-	who := s.listener()
+	who := listener(s.profile)
 	if len(s.early) > 0 {
 		e := s.early[0]
 		if e.who == who && e.kind == kind && slices.Equal(e.names, names) {
@@ -32,9 +32,9 @@ func (s *session) join(kind pubsub.Kind, names []string) *pubsub.Joining {
 	return s.subscriber().Join(who, kind, names)
 }
 
-// listener is the profile that subscribes for the session.
-func (s *session) listener() backend.ProfileHandle {
-	return backend.MakeProfile(backend.Profile{User: s.profile.User, Password: s.profile.Password, Proto: resp.RESP3})
+// listener is the profile that subscribes for a session of that profile.
+func listener(p backend.Profile) backend.ProfileHandle {
+	return backend.MakeProfile(backend.Profile{User: p.User, Password: p.Password, Proto: resp.RESP3})
 }
 
 // joinAhead begins the subscriptions that stand right behind cmd in the input,
@@ -60,7 +60,7 @@ func (s *session) joinAhead(cmd *resp.Command) {
 			begun--
 			continue
 		}
-		e := earlyJoin{who: s.listener(), kind: pubsubKinds[row.Name], names: namesOf(&next)}
+		e := earlyJoin{who: listener(s.profile), kind: pubsubKinds[row.Name], names: namesOf(&next)}
 		e.joining = s.subscriber().Join(e.who, e.kind, e.names)
 		s.early = append(s.early, e)
 	}

@@ -10,6 +10,9 @@ type muting struct {
 	repeated bool // the next one was begun before
 }
 
+// now reports whether the command at hand has no reply.
+func (m *muting) now() bool { return m.off || m.skipping }
+
 // next begins a command.
 func (m *muting) next(p *dispatcher.Pipeline) {
 	if *m == (muting{}) {
@@ -20,7 +23,7 @@ func (m *muting) next(p *dispatcher.Pipeline) {
 		return
 	}
 	m.skipping, m.skipNext = m.skipNext, false
-	p.SetSilent(m.off || m.skipping)
+	p.SetSilent(m.now())
 }
 
 // again says that the command will be begun once more.

@@ -43,7 +43,10 @@ func (s *session) subscriber() *pubsub.Client {
 // confirmed them, so that the client hears whatever is published after that.
 // Nothing may be under way: messages would overtake the confirmation.
 func (s *session) subscribe(row *command.Row, cmd *resp.Command) verdict {
-	if s.pipe.Busy() {
+	switch {
+	case s.within != nil:
+		return s.subscribeWithin(row)
+	case s.pipe.Busy():
 		return retry
 	}
 	j := s.join(pubsubKinds[row.Name], namesOf(cmd))
@@ -82,7 +85,10 @@ func subscribeFault(err error) []byte {
 // unsubscribe ends subscriptions. If nobody else has them, the nodes are awaited:
 // a client that then publishes, or counts subscribers, is to find none.
 func (s *session) unsubscribe(row *command.Row, cmd *resp.Command) verdict {
-	if s.pipe.Busy() {
+	switch {
+	case s.within != nil:
+		return s.subscribeWithin(row)
+	case s.pipe.Busy():
 		return retry
 	}
 	var names []string
@@ -163,7 +169,7 @@ func (s *session) refuseConfined(row *command.Row) verdict {
 // speak says that the protocol may have changed, from answer on.
 func (s *session) speak(answer func()) {
 	c := s.sub.Load()
-	if c == nil {
+	if c == nil || s.within != nil { // what is heard is already as it will be behind EXEC
 		answer()
 	} else {
 		c.SetProto(s.proto(), answer)

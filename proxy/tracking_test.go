@@ -201,14 +201,14 @@ func TestTrackingOverlappingPrefixes(t *testing.T) {
 	wantHearAfter(t, other, "CLIENT TRACKING ON BCAST PREFIX a PREFIX b", okReply)
 }
 
-// TestTrackingInMulti is refused: it would have to take effect between two commands of one unit.
+// TestTrackingInMulti begins between two commands of one unit. What is read behind it is taken for changed.
 func TestTrackingInMulti(t *testing.T) {
 	_, other, _ := trackingPair(t)
-	other.Do("MULTI")
-	if v := other.Do("CLIENT", "TRACKING", "ON"); v.Kind != '-' {
-		t.Errorf("%+v", v)
-	}
-	if v := other.Do("EXEC"); !strings.HasPrefix(v.Str, "EXECABORT ") {
-		t.Errorf("%+v", v)
-	}
+	other.Do("HELLO", "3")
+	talk(other, "MULTI", "GET {t}before", "CLIENT TRACKING ON", "GET {t}behind", "CLIENT TRACKINGINFO")
+	wantHearAfter(t, other, "EXEC", "*4\r\n_\r\n+OK\r\n_\r\n%3\r\n$5\r\nflags\r\n~1\r\n$2\r\non\r\n$8\r\nredirect\r\n:0\r\n$8\r\nprefixes\r\n*0\r\n")
+	wantHear(t, other, ">2\r\n$10\r\ninvalidate\r\n*1\r\n$9\r\n{t}behind\r\n")
+	wantHearAfter(t, other, "GET {t}before", "_\r\n")
+	wantHearAfter(t, other, "SET {t}before v", okReply)
+	wantHear(t, other, ">2\r\n$10\r\ninvalidate\r\n*1\r\n$9\r\n{t}before\r\n")
 }

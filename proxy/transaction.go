@@ -16,6 +16,8 @@ type transaction struct {
 	queue   dispatcher.Transaction
 	own     []ownCall // commands that the session answers at EXEC
 	beside  bool      // some of them not at once; see execution
+	turns   bool      // some of them change the session; see rehearsal
+	tracks  bool      // CLIENT TRACKING is among them
 	aborted bool      // EXEC will say EXECABORT
 	writes  bool      // CLIENT PAUSE WRITE holds EXEC back
 	reads   []string  // keys; see noteRead
@@ -24,6 +26,7 @@ type transaction struct {
 // ownCall is a queued command that no node is asked.
 type ownCall struct {
 	answer int // in the Transaction
+	turn   int // of the Transaction; -1: it does not change the profile
 	row    *command.Row
 	args   [][]byte
 	do     handler
@@ -71,12 +74,21 @@ var atOnceInMulti = map[string]bool{
 	"client|caching": true, "client|capa": true, "client|import-source": true, "monitor": true,
 }
 
-// notInMulti are commands of a session's own that change how the replies look, or
-// whose they are, in the middle of EXEC's.
-var notInMulti = map[string]bool{"auth": true, "hello": true, "client|reply": true, "client|tracking": true}
-
-// overAllInMulti are commands of a session's own that concern the keys of all nodes.
-var overAllInMulti = map[string]bool{"keys": true, "scan": true, "randomkey": true}
+// overAll returns what a command concerns at all nodes, so that what is in the same
+// transaction would notice whether it is executed in the middle of it; "" if nothing.
+func overAll(row *command.Row, w way) string {
+	switch {
+	case row.Is("keys"), row.Is("scan"), row.Is("randomkey"):
+		return "the keys of all nodes"
+	case w != wayFanOut && w != wayEveryPrimary, row.Is("script|load"):
+		return ""
+	case row.Family == command.FamilyScripting:
+		return "all nodes"
+	case row.ReadOnly(), row.Write():
+		return "the keys of all nodes"
+	}
+	return ""
+}
 
 // setTransaction enters or leaves MULTI.
 func (s *session) setTransaction(tx *transaction) {
@@ -115,9 +127,21 @@ func (s *session) refuse(row *command.Row, text string) verdict {
 	if s.tx != nil {
 		s.tx.aborted = true
 	}
+	if row != nil && row.Is("exec") {
+		text = "EXECABORT Transaction discarded because of: " + strings.TrimPrefix(text, "ERR ")
+		s.abandon()
+	}
 	s.hush()
 	s.pipe.LocalError(row, text)
 	return done
+}
+
+// abandon ends a transaction, if there is one.
+func (s *session) abandon() {
+	if s.tx != nil {
+		s.setTransaction(nil)
+		s.dropWatch()
+	}
 }
 
 // misspelt answers a command that Lookup refused.
@@ -127,9 +151,8 @@ func (s *session) misspelt(cmd *resp.Command, err error) verdict {
 		text = "NOAUTH Authentication required." // who may say nothing is not told what there is
 	}
 	s.refuse(nil, text)
-	if s.tx != nil && is(cmd.Args[0], "exec") {
-		s.setTransaction(nil)
-		s.dropWatch()
+	if is(cmd.Args[0], "exec") {
+		s.abandon()
 	}
 	return done
 }
@@ -138,23 +161,17 @@ func (s *session) misspelt(cmd *resp.Command, err error) verdict {
 func (s *session) enqueue(row *command.Row, cmd *resp.Command) verdict {
 	fault := ""
 	switch d := s.srv.decide(row, cmd.Args); {
-	case d.way == wayLocal && row.Is("select") && s.selectsOther(cmd):
-		fault = "ERR 'select' of another database is not supported inside MULTI by this proxy"
-	case alongWithMulti[row.Name], d.way == wayForward, d.way == wayBlock:
+	case alongWithMulti[row.Name] && !(row.Is("ping") && s.tx.turns), d.way == wayForward, d.way == wayBlock:
 		fault = s.pipe.Queue(&s.tx.queue, row, cmd)
-	case d.way == wayRefuse:
+	case d.way == wayRefuse && d.fault != errNoCluster:
 		fault = d.fault
-	case d.way == wayFanOut, d.way == wayEveryPrimary, overAllInMulti[row.Name]:
-		fault = "ERR '" + row.Name + "' is not possible inside MULTI: it concerns all nodes of the cluster"
-	case notInMulti[row.Name], row.Flags.Has(command.FlagPubSub) && !strings.HasPrefix(row.Name, "pubsub|"):
-		fault = "ERR '" + row.Name + "' is not supported inside MULTI by this proxy"
+	case overAll(row, d.way) != "":
+		fault = "ERR '" + row.Name + "' is not possible inside MULTI: it concerns " + overAll(row, d.way) + " of the cluster"
 	default:
 		if v, not := s.forbidden(row); not {
 			return v
 		}
-		call := ownCall{s.tx.queue.Reserve(), row, cloneArgs(cmd.Args), d.handler}
-		s.tx.own = append(s.tx.own, call)
-		s.tx.beside = s.tx.beside || !atOnceInMulti[row.Name]
+		s.enqueueOwn(row, cmd, d)
 	}
 	if fault != "" {
 		return s.refuse(row, fault)
@@ -170,6 +187,29 @@ func (s *session) enqueue(row *command.Row, cmd *resp.Command) verdict {
 	s.queuedBytes.Store(int64(s.tx.queue.Bytes()))
 	s.hush()
 	return s.say(row, replyQueued)
+}
+
+// enqueueOwn takes a command of the session's own into the transaction.
+func (s *session) enqueueOwn(row *command.Row, cmd *resp.Command, d decision) {
+	tx := s.tx
+	call := ownCall{answer: tx.queue.Reserve(), turn: -1, row: row, args: cloneArgs(cmd.Args), do: d.handler}
+	switch d.way {
+	case wayFanOut:
+		call.do = (*session).fanOut
+	case wayEveryPrimary:
+		call.do = (*session).everyPrimary
+	case wayRefuse:
+		call.do = func(s *session, row *command.Row, _ *resp.Command) verdict { return s.fail(row, d.fault) }
+	}
+	if s.turns(row) {
+		tx.turns = true
+		tx.tracks = tx.tracks || row.Is("client|tracking")
+		if turnsProfile[row.Name] {
+			call.turn = tx.queue.Turn()
+		}
+	}
+	tx.own = append(tx.own, call)
+	tx.beside = tx.beside || tx.turns || !atOnceInMulti[row.Name] && d.way != wayRefuse
 }
 
 var replyQueued = []byte("+QUEUED\r\n")
@@ -220,13 +260,13 @@ func (s *session) exec(row *command.Row, _ *resp.Command) verdict {
 	case tx.writes && s.gate != nil:
 		return s.holdBack(row)
 	case tx.aborted:
-		s.setTransaction(nil)
-		s.dropWatch()
+		s.abandon()
 		return s.fail(row, errExecAbort)
 	case !tx.beside && !s.watch.active():
 		s.deeds = s.deedsOf(tx)
 		for _, call := range tx.own {
-			w := s.executeOwn(call)
+			w := &within{}
+			s.executeOwn(call, w)
 			if w.beside != nil {
 				panic("proxy: " + call.row.Name + " is not answered at once")
 			}

@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -43,16 +44,81 @@ func TestTransactionsAreThoseOfRedis(t *testing.T) {
 	}
 }
 
+// TestSessionsChangeInMulti as in Redis, some with replies that no parser of whole replies takes.
+func TestSessionsChangeInMulti(t *testing.T) {
+	tw := startTwins(t)
+	for _, lines := range [][]string{
+		{"HSET {t}h a 1", "MULTI", "HGETALL {t}h", "HELLO 3", "HGETALL {t}h", "CLIENT GETNAME", "HELLO 2 SETNAME me", "HGETALL {t}h", "GET {t}none", "CLIENT GETNAME",
+			"HELLO 3", "EXEC", "HGETALL {t}h"},
+		{"MULTI", "HELLO 3", "CLIENT TRACKINGINFO", "HELLO 4", "HELLO x", "HELLO 2 nonsense", "HELLO 2 SETNAME n nonsense", "CLIENT GETNAME", "EXEC", "HGETALL none"},
+		{"MULTI", "AUTH x", "AUTH default x", "AUTH nobody x", "AUTH a b c", "HELLO 3 AUTH nobody x", "HELLO 3 AUTH default x", "GET none", "EXEC", "GET none"},
+		{"SET k v", "MULTI", "GET k", "CLIENT REPLY OFF", "GET k", "CLIENT ID", "CLIENT REPLY ON", "GET k", "CLIENT REPLY x", "CLIENT REPLY OFF", "STRLEN k", "EXEC",
+			"GET k", "CLIENT REPLY ON", "GET k"},
+		{"SET k v", "MULTI", "GET k", "CLIENT REPLY SKIP", "CLIENT REPLY ON", "EXEC", "GET k", "STRLEN k"},
+		{"SET k v", "CLIENT REPLY OFF", "MULTI", "GET k", "CLIENT REPLY ON", "GET k", "EXEC", "STRLEN k"},
+		{"SET k v", "CLIENT REPLY SKIP", "MULTI", "GET k", "CLIENT REPLY SKIP", "EXEC", "GET k", "STRLEN k"},
+		{"CLIENT REPLY OFF", "MULTI", "SUBSCRIBE a", "GET k", "EXEC", "RESET"},
+		{"MULTI", "SUBSCRIBE a b", "GET k", "PING", "PING x", "UNSUBSCRIBE a", "PSUBSCRIBE p", "SSUBSCRIBE s", "SUNSUBSCRIBE", "UNSUBSCRIBE b", "PUNSUBSCRIBE",
+			"PUNSUBSCRIBE", "PING", "EXEC", "PING", "GET k"},
+		{"MULTI", "SUBSCRIBE a", "HELLO 3", "PING", "PSUBSCRIBE p", "HELLO 2", "PING", "EXEC", "GET k", "UNSUBSCRIBE", "PUNSUBSCRIBE", "GET k"},
+		{"HELLO 3", "SUBSCRIBE a", "MULTI", "HELLO 2", "PING", "GET k", "EXEC", "GET k", "UNSUBSCRIBE", "GET k"},
+		{"SET {t}k v", "WATCH {t}k", "HELLO 3", "AUTH default x", "MULTI", "HELLO 2", "GET {t}k", "SUBSCRIBE a", "EXEC", "PING"},
+		{"SET {t}k v", "WATCH {t}k", "SET {t}k w", "MULTI", "HELLO 3", "SUBSCRIBE a", "CLIENT REPLY OFF", "EXEC", "PING"},
+		{"SUBSCRIBE a", "EXEC"},
+	} {
+		tw.alike(t, commands(lines...))
+		tw.alike(t, commands(append([]string{"HELLO 3"}, lines...)...))
+	}
+}
+
 func TestMultiRefusesWhatNeedsSeveralNodes(t *testing.T) {
 	d := connect(t)
 	for _, line := range []string{
-		"DBSIZE", "KEYS *", "FLUSHALL", "SCRIPT LOAD x", "SUBSCRIBE c", "HELLO 3", "AUTH x", "CLIENT REPLY OFF", "MGET a b", "SCAN 0", "RANDOMKEY",
-		"CLIENT TRACKING ON",
+		"DBSIZE", "KEYS *", "FLUSHALL", "MGET a b", "SCAN 0", "RANDOMKEY",
 	} {
 		replies := talk(d, "MULTI", "SET {refused}k v", line, "EXEC", "EXISTS {refused}k")
 		if replies[0] != "+OK\r\n" || replies[1] != "+QUEUED\r\n" || replies[2][0] != '-' || replies[3] != execAbort || replies[4] != ":0\r\n" {
 			t.Errorf("%s: %q", line, replies)
 		}
+	}
+}
+
+// TestUsersChangeInMulti as in Redis: what a user may do counts at EXEC once more.
+func TestUsersChangeInMulti(t *testing.T) {
+	tw := startTwins(t)
+	tw.alike(t, commands("ACL SETUSER joe on >secret ~{t}* &* +@all -get -echo -client|getname", "SET {t}k v"))
+	defer tw.alike(t, commands("ACL DELUSER joe"))
+	for _, lines := range [][]string{
+		{"MULTI", "CLIENT GETNAME", "GET {t}k", "AUTH joe secret", "GET {t}k", "ECHO x", "STRLEN {t}k", "CLIENT GETNAME", "CLIENT SETNAME y", "AUTH default x",
+			"GET {t}k", "ECHO x", "CLIENT GETNAME", "EXEC", "GET {t}k"},
+		{"MULTI", "AUTH joe secret", "ACL WHOAMI", "EXEC", "ACL WHOAMI", "STRLEN {t}k"},
+		{"MULTI", "HELLO 3 AUTH joe wrong", "GET {t}none", "HELLO 3 AUTH joe secret SETNAME z", "LPOP {t}none", "GET {t}none", "EXEC", "LPOP {t}none"},
+		{"WATCH {t}k", "AUTH joe secret", "MULTI", "STRLEN {t}k", "EXEC"},
+		{"WATCH {t}k", "MULTI", "STRLEN {t}k", "AUTH joe secret", "GET {t}k", "EXEC", "ACL WHOAMI"},
+		{"MULTI", "AUTH joe secret", "SUBSCRIBE a", "GET {t}k", "UNSUBSCRIBE", "EXEC"},
+	} {
+		tw.alike(t, commands(lines...))
+	}
+}
+
+// TestSessionsChangeInMultiOverSlots: each unit is told what it has to be.
+func TestSessionsChangeInMultiOverSlots(t *testing.T) {
+	cfg := proxytest.Config{}
+	cfg.Dispatcher.SplitTransactions = true
+	d := proxytest.Connect(t, start(t, cfg).Addr)
+	talk(d, "DEL one", "DEL two", "HSET one f v")
+	replies := talk(d, "MULTI", "HGETALL one", "SET two 2", "HELLO 3", "GET three", "CLIENT REPLY OFF", "GET two", "CLIENT REPLY ON", "HGETALL one", "HELLO 2", "GET three", "HGETALL one")
+	if got := replies[len(replies)-1]; got != "+QUEUED\r\n" {
+		t.Fatalf("%q", replies)
+	}
+	d.Say(commands("EXEC", "QUIT"))
+	rest, err := d.ReadRest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	flat := regexp.MustCompile(`[%*]\d+\r\n\$6\r\nserver(?s:.*?)modules\r\n\*0\r\n`).ReplaceAllString(string(rest), "HELLO ")
+	if want := "*11\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n+OK\r\nHELLO _\r\n+OK\r\n%1\r\n$1\r\nf\r\n$1\r\nv\r\nHELLO $-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n+OK\r\n"; flat != want {
+		t.Errorf("EXEC says\n%q, want\n%q", flat, want)
 	}
 }
 

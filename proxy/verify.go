@@ -24,6 +24,14 @@ type verification struct {
 // verify starts a verification. The Pipeline must be empty.
 func (s *session) verify(row *command.Row, v *verification) verdict {
 	var refused error
+	if w := s.within; w != nil && w.outcome.asked {
+		if refused = w.outcome.refused; refused != nil {
+			return s.say(row, errorReply(refused))
+		}
+		s.setProfile(v.profile)
+		v.apply()
+		return s.say(row, v.reply)
+	}
 	return s.runAside(row, func(ctx context.Context) dispatcher.Reply {
 		if refused = s.srv.verifyProfile(ctx, uint32(s.id), v.ask); refused != nil {
 			return dispatcher.Whole(errorReply(refused))

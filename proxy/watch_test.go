@@ -111,10 +111,11 @@ func TestExecAbortsWhenTheKeyHasMoved(t *testing.T) {
 	}
 }
 
-// TestWatchOfAnotherUser: after AUTH or HELLO nothing is executed by the rights of before.
-func TestWatchOfAnotherProfileAborts(t *testing.T) {
+// TestWatchOfAnotherProfile goes on: the node's connection becomes the one that the client has become.
+func TestWatchOfAnotherProfile(t *testing.T) {
 	d := connect(t)
-	wantLast(t, talk(d, "WATCH {w}k", "HELLO 3", "MULTI", "SET {w}k v", "EXEC"), "_\r\n")
+	wantLast(t, talk(d, "DEL {w}k", "WATCH {w}k", "HELLO 3", "MULTI", "SET {w}k v", "GET {w}none", "EXEC"), "*2\r\n+OK\r\n_\r\n")
+	wantLast(t, talk(d, "WATCH {w}k", "HELLO 2", "SET {w}k w", "WATCH {w}l", "MULTI", "SET {w}k v", "EXEC"), "*-1\r\n")
 }
 
 // TestWatchLeavesNothingBehind: connections that watched serve others, and those of clients that left are closed.

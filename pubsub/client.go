@@ -64,14 +64,18 @@ func (c *Client) toldLocked(kind Kind) int64 {
 
 // appendTold appends a confirmation. name is nil if there is nothing to name.
 func (c *Client) appendTold(b []byte, kind Kind, word string, name *string) []byte {
-	b = resp.AppendPushHeader(b, c.proto, 3)
+	return appendConfirmation(b, c.proto, word, name, c.toldLocked(kind))
+}
+
+func appendConfirmation(b []byte, proto resp.Proto, word string, name *string, count int64) []byte {
+	b = resp.AppendPushHeader(b, proto, 3)
 	b = resp.AppendBulkString(b, word)
 	if name == nil {
-		b = resp.AppendNull(b, c.proto)
+		b = resp.AppendNull(b, proto)
 	} else {
 		b = resp.AppendBulkString(b, *name)
 	}
-	return resp.AppendInt(b, c.toldLocked(kind))
+	return resp.AppendInt(b, count)
 }
 
 // addLocked makes the client a subscriber, if it is none.

@@ -102,6 +102,23 @@ func (j *Joining) try(announce func([]byte)) (next <-chan struct{}, err error) {
 	h := j.c.hub
 	h.mu.Lock()
 	defer h.unlock()
+	if next, err = j.readyLocked(); next != nil || err != nil {
+		return next, err
+	}
+	word := kindWords[j.kind].subscribe
+	var told []byte
+	for i, t := range j.topics {
+		j.c.addLocked(t)
+		told = j.c.appendTold(told, j.kind, word, &j.names[i])
+	}
+	announce(told)
+	j.releaseLocked()
+	return nil, nil
+}
+
+// readyLocked returns what has to come before the client can subscribe, nil if
+// nothing has. With an error the joining has ended.
+func (j *Joining) readyLocked() (next <-chan struct{}, err error) {
 	if j.c.closed {
 		j.releaseLocked()
 		return nil, context.Canceled
@@ -119,14 +136,6 @@ func (j *Joining) try(announce func([]byte)) (next <-chan struct{}, err error) {
 		}
 		return missing.changed, nil
 	}
-	word := kindWords[j.kind].subscribe
-	var told []byte
-	for i, t := range j.topics {
-		j.c.addLocked(t)
-		told = j.c.appendTold(told, j.kind, word, &j.names[i])
-	}
-	announce(told)
-	j.releaseLocked()
 	return nil, nil
 }
 
@@ -173,8 +182,22 @@ func (j *Joining) Drop() {
 
 // Wait is Try as soon as that says done, or ctx ends.
 func (j *Joining) Wait(ctx context.Context, announce func([]byte)) error {
+	return j.await(ctx, func() (next <-chan struct{}, err error) { return j.try(announce) })
+}
+
+// ready waits until the client can subscribe, or ctx ends, and with it the joining.
+func (j *Joining) ready(ctx context.Context) error {
+	return j.await(ctx, func() (next <-chan struct{}, err error) {
+		j.c.hub.mu.Lock()
+		defer j.c.hub.unlock()
+		return j.readyLocked()
+	})
+}
+
+// await calls try until nothing has to come before.
+func (j *Joining) await(ctx context.Context, try func() (next <-chan struct{}, err error)) error {
 	for {
-		next, err := j.try(announce)
+		next, err := try()
 		if next == nil {
 			return err
 		}
