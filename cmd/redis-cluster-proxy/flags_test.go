@@ -172,7 +172,6 @@ func TestWrongValues(t *testing.T) {
 		"announce-addr":              "6379|:6379|h:0|h:x|h:70000|unix:/x|h:1,h:2",
 		"admin-commands":             "nosuch|debug,|debug,,save|everything",
 		"check":                      "8089|h:x|unix:/x",
-		"log_dir":                    "/no/such/directory|/dev/null",
 		"password-file":              "/no/such/file|/dev/null|/",
 		"version":                    "x",
 		"v":                          "x",

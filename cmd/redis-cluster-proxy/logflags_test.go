@@ -8,8 +8,18 @@ import (
 	"testing"
 )
 
+// forgetLogFiles undoes what a command line said of log files: glog's flags are global, and a test must not find what
+// another has set.
+func forgetLogFiles(t *testing.T) {
+	t.Helper()
+	for name, off := range map[string]string{"log_dir": "", "alsologtostderr": "false", "logtostderr": "true"} {
+		if err := flag.Set(name, off); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestLogToStderrUnlessFilesAreWanted(t *testing.T) {
-	defer mustParse(t) // glog's flags are global
 	for args, want := range map[string]string{
 		"":                           "true",
 		"-log_dir /tmp":              "false",
@@ -21,30 +31,21 @@ func TestLogToStderrUnlessFilesAreWanted(t *testing.T) {
 		if got := flag.Lookup("logtostderr").Value.String(); got != want {
 			t.Errorf("%q: -logtostderr = %s, want %s", args, got, want)
 		}
-		for name, off := range map[string]string{"log_dir": "", "alsologtostderr": "false"} {
-			if err := flag.Set(name, off); err != nil {
-				t.Fatal(err)
-			}
-		}
+		forgetLogFiles(t)
 	}
 }
 
 func TestLogFilesMustBePossible(t *testing.T) {
-	defer mustParse(t)
+	defer forgetLogFiles(t)
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", "/no/such/directory")
-	for _, args := range []string{"-logtostderr=false", "-alsologtostderr"} {
-		if _, err := parse([]string{args}, io.Discard); err == nil || !strings.Contains(err.Error(), "-log_dir") {
-			t.Errorf("%s: %v, want an error that names -log_dir", args, err)
+	for _, args := range []string{"-logtostderr=false", "-alsologtostderr", "-log_dir /no/such/directory", "-log_dir /dev/null"} {
+		if _, err := parse(strings.Fields(args), io.Discard); err == nil || !strings.Contains(err.Error(), "-log_dir") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, want one line that names -log_dir", args, err)
 		}
-		if err := flag.Set("alsologtostderr", "false"); err != nil {
-			t.Fatal(err)
-		}
+		forgetLogFiles(t)
 	}
 	mustParse(t, "-log_dir", dir)
-	if err := flag.Set("log_dir", ""); err != nil {
-		t.Fatal(err)
-	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
 		t.Errorf("the check leaves %v behind (%v)", left, err)
 	}
