@@ -34,6 +34,7 @@ type ClusterConfig struct {
 type Cluster struct {
 	// Set at construction.
 	cfg    ClusterConfig
+	pace   pace
 	ctx    context.Context // ends with Close; bounds questions, which may outlive the call that asked
 	cancel context.CancelFunc
 	asks   sync.WaitGroup
@@ -57,7 +58,7 @@ func NewCluster(cfg ClusterConfig) *Cluster {
 	}
 	cfg.Seeds = slices.Clone(cfg.Seeds)
 	bridgeLibraryLog()
-	c := &Cluster{cfg: cfg, nodes: map[string]*nodeClient{}}
+	c := &Cluster{cfg: cfg, pace: usualPace, nodes: map[string]*nodeClient{}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }

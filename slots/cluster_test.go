@@ -47,7 +47,7 @@ func TestLoadTakesAnyLivingSeed(t *testing.T) {
 		seeds = append(seeds, deadAddr(t))
 	}
 	for range 5 { // seeds are shuffled
-		c := newTestCluster(t, seeds...)
+		c := newTestClusterWithin(t, testConnectTimeout, seeds...)
 		began := time.Now()
 		if got := mustLoad(t, c).ShardOf(0).Primary.Addr; got != n[0].addr {
 			t.Errorf("slot 0 at %s", got)
@@ -67,7 +67,7 @@ func TestLoadIsNotHeldUpByNodesThatHang(t *testing.T) {
 	}
 	n := startStubs(t, 3)
 	began := time.Now()
-	mustLoad(t, newTestCluster(t, append(seeds, n[0].addr)...))
+	mustLoad(t, newTestClusterWithin(t, testConnectTimeout, append(seeds, n[0].addr)...))
 	if took := time.Since(began); took > testConnectTimeout/2 {
 		t.Errorf("the load took %s", took)
 	}
@@ -77,7 +77,7 @@ func TestLoadIsNotHeldUpByNodesThatHang(t *testing.T) {
 func TestLoadAsksAgain(t *testing.T) {
 	n := startStubs(t, 1)[0]
 	n.setHang(true)
-	c := newTestCluster(t, n.addr)
+	c := newTestClusterWithin(t, testConnectTimeout, n.addr)
 	type result struct {
 		table *Table
 		err   error
@@ -88,9 +88,7 @@ func TestLoadAsksAgain(t *testing.T) {
 		table, err := c.Load(t.Context())
 		loaded <- result{table, err}
 	}()
-	for n.commands() == "" {
-		time.Sleep(time.Millisecond)
-	}
+	eventually(t, "the node is asked", func() bool { return n.commands() != "" })
 	n.setHang(false)
 	if r := <-loaded; r.err != nil || r.table.Covered() != NumSlots {
 		t.Errorf("got %v, %v", r.table, r.err)
@@ -208,6 +206,7 @@ func TestConnectionsAreKeptAndDropped(t *testing.T) {
 		node.says("ok", 2, []*stubNode{n[0]}, []*stubNode{n[1]})
 	}
 	n[2].setHang(true)
+	c.pace = usualPace
 	for range 3 {
 		mustLoad(t, c)
 	}

@@ -7,20 +7,26 @@ import (
 	"time"
 )
 
-const (
-	// wantViews is how many nodes' views one load compares.
-	wantViews = 3
+// wantViews is how many nodes' views one load compares.
+const wantViews = 3
+
+// pace is how long a load waits for nodes.
+type pace struct {
 	// settle is for how long a load that has a good view waits for the others it asked for.
-	settle = 50 * time.Millisecond
+	settle time.Duration
 	// settleBad is the same while all views are bad (cluster_state:fail, an older epoch): a better one is worth more time,
 	// but a load that hangs on dead nodes would see the end of a failover late.
-	settleBad = 250 * time.Millisecond
+	settleBad time.Duration
 	// hedge is after how long without a good view more nodes are asked.
-	hedge = 100 * time.Millisecond
+	hedge time.Duration
 	// askAgain is after how long without any view all nodes are asked once more: a name may lead elsewhere meanwhile, and a
 	// node may be back, while questions to addresses that are gone hang for as long as connecting may take.
-	askAgain = time.Second
-)
+	askAgain time.Duration
+}
+
+var usualPace = pace{
+	settle: 50 * time.Millisecond, settleBad: 250 * time.Millisecond, hedge: 100 * time.Millisecond, askAgain: time.Second,
+}
 
 // round is one load's asking around. Owned by the goroutine of Load; askers share only answers.
 type round struct {
@@ -56,9 +62,9 @@ func (c *Cluster) newRound() *round {
 func (r *round) collect(ctx context.Context) ([]*view, error) {
 	done := make(chan struct{}) // lets the askers go whose answers come too late
 	defer close(done)
-	hedged := time.NewTicker(hedge)
+	hedged := time.NewTicker(r.c.pace.hedge)
 	defer hedged.Stop()
-	again, until := time.NewTicker(askAgain), time.Now().Add(r.c.cfg.ConnectTimeout)
+	again, until := time.NewTicker(r.c.pace.askAgain), time.Now().Add(r.c.cfg.ConnectTimeout)
 	defer again.Stop()
 	settled := time.NewTimer(time.Hour)
 	defer settled.Stop()
@@ -75,9 +81,9 @@ func (r *round) collect(ctx context.Context) ([]*view, error) {
 			}
 			switch {
 			case r.good > 0:
-				settled.Reset(settle)
+				settled.Reset(r.c.pace.settle)
 			case len(r.views) > 0:
-				settled.Reset(settleBad)
+				settled.Reset(r.c.pace.settleBad)
 			}
 		case <-hedged.C:
 			if r.good == 0 {

@@ -208,14 +208,18 @@ func readNumber(r *bufio.Reader, kind byte) (int, error) {
 }
 
 // newTestCluster returns a Cluster with a connect timeout of a second that is closed at the test's end.
+// newTestCluster returns a Cluster whose loads have the answers of all nodes that they ask.
 func newTestCluster(t testing.TB, seeds ...string) *Cluster {
 	t.Helper()
-	return newTestClusterWithin(t, testConnectTimeout, seeds...)
+	c := newTestClusterWithin(t, testConnectTimeout, seeds...)
+	c.pace = pace{settle: testConnectTimeout, settleBad: testConnectTimeout, hedge: testConnectTimeout, askAgain: testConnectTimeout}
+	return c
 }
 
 // testConnectTimeout is longer than the slowest machine takes.
 const testConnectTimeout = 10 * time.Second
 
+// newTestClusterWithin returns one that waits for nobody longer than usual.
 func newTestClusterWithin(t testing.TB, limit time.Duration, seeds ...string) *Cluster {
 	c := NewCluster(ClusterConfig{Seeds: seeds, ConnectTimeout: limit})
 	t.Cleanup(func() { c.Close() })

@@ -1,8 +1,12 @@
 package arch
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -133,4 +137,57 @@ func TestCheckerRefusesBrokenSource(t *testing.T) {
 	if _, err := check(fstest.MapFS{"resp/a.go": {Data: []byte("package")}}); err == nil {
 		t.Error("source that does not parse was accepted")
 	}
+}
+
+// TestGoroutinesAreOnThePage: ARCHITECTURE.md names every goroutine that the product starts.
+func TestGoroutinesAreOnThePage(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "ARCHITECTURE.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, r := range rooms {
+		if strings.HasPrefix(r.dir, "internal/") && r.dir != "internal/netio" {
+			continue
+		}
+		files, err := filepath.Glob(filepath.Join(root, r.dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			for _, name := range started(t, file) {
+				found++
+				if !regexp.MustCompile("\\b" + name + "`").Match(page) {
+					t.Errorf("%s: 'go %s' starts a goroutine that the page does not tell of", file, name)
+				}
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d go statements were found", found)
+	}
+}
+
+// started returns the names of what a file's go statements call.
+func started(t *testing.T, file string) (names []string) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		if s, ok := n.(*ast.GoStmt); ok {
+			switch f := s.Call.Fun.(type) {
+			case *ast.SelectorExpr:
+				names = append(names, f.Sel.Name)
+			case *ast.Ident:
+				names = append(names, f.Name)
+			}
+		}
+		return true
+	})
+	return names
 }
