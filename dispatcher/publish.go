@@ -63,6 +63,18 @@ func (d *Dispatcher) Primaries() []string {
 	return addrs
 }
 
+// Replicas returns the addresses of their replicas that the cluster does not call
+// failed.
+func (d *Dispatcher) Replicas() []string {
+	var addrs []string
+	for _, sh := range d.routes.Load().list() {
+		if sh.Slots > 0 {
+			addrs = append(addrs, sh.Replicas...)
+		}
+	}
+	return addrs
+}
+
 // Node returns the node at addr.
 func (d *Dispatcher) Node(addr string) *backend.Node { return d.member(addr).node }
 

@@ -27,6 +27,7 @@ type cluster struct {
 	mu        sync.Mutex
 	owners    [256]string // of slots
 	primaries []string
+	replicas  []string
 	links     map[*link]struct{}
 	refuses   map[string]string // what is answered to a subscription to a name, instead
 	asked     []string          // the commands that all nodes have got
@@ -75,6 +76,12 @@ func (c *cluster) Primaries() []string {
 	return slices.Clone(c.primaries)
 }
 
+func (c *cluster) Replicas() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.replicas)
+}
+
 // move makes another node the owner of a name's slot, and has the former one end subscriptions to sharded channels there.
 func (c *cluster) move(name, to string) {
 	c.mu.Lock()
@@ -118,7 +125,7 @@ func (c *cluster) Open(addr string, _ backend.ProfileHandle, holder backend.Stre
 	l := &link{c: c, addr: addr, holder: holder, in: make(chan func(), 10000), wake: make(chan struct{}, 1), subs: map[string]bool{}}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if slices.Contains(c.primaries, addr) {
+	if slices.Contains(c.primaries, addr) || slices.Contains(c.replicas, addr) {
 		c.links[l] = struct{}{}
 		go l.serve()
 	} else {

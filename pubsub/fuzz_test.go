@@ -60,6 +60,7 @@ type deaf struct{}
 func (*deaf) SlotOf([]byte) uint16                                                { return 0 }
 func (*deaf) Owner(uint16) string                                                 { return "A" }
 func (*deaf) Primaries() []string                                                 { return []string{"A"} }
+func (*deaf) Replicas() []string                                                  { return nil }
 func (*deaf) Moved(string, string)                                                {}
 func (*deaf) Refresh(string)                                                      {}
 func (*deaf) Lull(Kind, []string, func()) (Lull, bool)                            { return lull{}, true }

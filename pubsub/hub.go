@@ -36,6 +36,8 @@ type Cluster interface {
 	Owner(slot uint16) string
 	// Primaries returns the addresses of all primaries with slots.
 	Primaries() []string
+	// Replicas returns the addresses of their replicas that are not called failed.
+	Replicas() []string
 	// Open makes a connection that acts as who.
 	Open(addr string, who backend.ProfileHandle, holder backend.StreamHolder) Upstream
 	// Moved takes the text of a MOVED error that the node at from has answered.
@@ -75,10 +77,11 @@ type Hub struct {
 	// Guarded by mu, which comes before the Pipelines' locks.
 	topics   [NumKinds]map[string][]*topic // by name: one for each user
 	trunks   map[trunkKey]*trunk
-	homeless map[*topic]struct{} // lacks a leg
-	unsent   []*trunk            // to be flushed when mu is released
-	mending  *time.Timer         // runs while there are homeless topics; nil: none does
-	delay    time.Duration       // of the next
+	homeless map[*topic]struct{}  // lacks a leg
+	shunned  map[string]time.Time // nodes that could not be connected to, and until when that counts
+	unsent   []*trunk             // to be flushed when mu is released
+	mending  *time.Timer          // runs while there are homeless topics; nil: none does
+	delay    time.Duration        // of the next
 	closed   bool
 }
 
@@ -92,7 +95,7 @@ type trunkKey struct {
 func New(cluster Cluster) *Hub {
 	h := &Hub{
 		cluster: cluster, trunks: make(map[trunkKey]*trunk),
-		homeless: make(map[*topic]struct{}),
+		homeless: make(map[*topic]struct{}), shunned: make(map[string]time.Time),
 	}
 	for k := range h.topics {
 		h.topics[k] = make(map[string][]*topic)
@@ -186,28 +189,37 @@ func (h *Hub) review() {
 		return
 	}
 	primaries := make(map[string]bool)
+	members := make(map[string]bool)
 	for _, addr := range h.cluster.Primaries() {
-		primaries[addr] = true
+		primaries[addr], members[addr] = true, true
+	}
+	for _, addr := range h.cluster.Replicas() {
+		members[addr] = true
 	}
 	for _, named := range h.topics {
 		for _, same := range named {
 			for _, t := range same {
-				h.reviewLocked(t, primaries)
+				if t.kind == Shard || t.events {
+					h.reviewLocked(t, primaries)
+				} else {
+					h.reviewLocked(t, members) // a replica hears as well, and a move would lose messages or double them
+				}
 			}
 		}
 	}
 	h.mendLocked()
 }
 
-// reviewLocked takes away the legs of a topic that are at wrong nodes.
-func (h *Hub) reviewLocked(t *topic, primaries map[string]bool) {
+// reviewLocked takes away the legs of a topic that are at wrong nodes: not at one of
+// fit, or not at the owner of a sharded channel's slot.
+func (h *Hub) reviewLocked(t *topic, fit map[string]bool) {
 	owner := ""
 	if t.kind == Shard {
 		owner = h.cluster.Owner(t.slot)
 	}
 	for i := len(t.legs) - 1; i >= 0; i-- {
 		l := t.legs[i]
-		if !primaries[l.trunk.addr] || owner != "" && l.trunk.addr != owner {
+		if !fit[l.trunk.addr] || owner != "" && l.trunk.addr != owner {
 			h.detachLocked(l)
 		}
 	}

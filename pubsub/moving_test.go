@@ -56,8 +56,61 @@ func (h *Hub) settled() bool {
 	return true
 }
 
-// TestDemotedNodes: a node that works and is a primary no more is left.
+// TestDemotedNodes: a node that has become a replica keeps what it hears as well as any. What only primaries tell is asked of them.
 func TestDemotedNodes(t *testing.T) {
+	c := newCluster(t, "A", "B")
+	c.mu.Lock()
+	c.owners['a'], c.owners['*'] = "A", "A"
+	c.mu.Unlock()
+	l := c.listener(resp.RESP3)
+	l.join(t, Channel, "a")
+	l.join(t, Pattern, "a?", "*")
+	c.mu.Lock()
+	c.primaries, c.replicas = []string{"B", "C"}, []string{"A"}
+	c.owners['a'], c.owners['*'] = "C", "C"
+	c.mu.Unlock()
+	c.hub.Rerouted()
+	eventually(t, "what is to move has moved", func() bool {
+		return c.at("psubscribe *")["A"] == 0 && c.at("psubscribe *")["B"] == 1 && c.at("psubscribe *")["C"] == 1 && c.hub.settled()
+	})
+	for _, name := range []string{"subscribe a", "psubscribe a?"} {
+		if at := c.at(name); len(at) != 1 || at["A"] != 1 {
+			t.Errorf("%s: subscribed at %v, want A", name, at)
+		}
+	}
+	c.publish("A", "a", "x")
+	l.hears(t, pushed(resp.RESP3, "message", "a", "x"))
+	l.Close()
+}
+
+// TestUnreachableHome: while a node cannot be reached, and the cluster has not noticed, another one tells of what is published
+// elsewhere, and clients can subscribe. A sharded channel has one place only.
+func TestUnreachableHome(t *testing.T) {
+	c := newCluster(t, "A", "B")
+	c.mu.Lock()
+	c.owners['n'], c.owners['o'] = "A", "A"
+	c.mu.Unlock()
+	l := c.listener(resp.RESP3)
+	l.join(t, Channel, "news")
+	l.join(t, Pattern, "n*")
+	l.join(t, Shard, "news")
+	c.mu.Lock()
+	c.primaries = []string{"B"} // nothing can be opened to A
+	c.mu.Unlock()
+	c.lose("A")
+	eventually(t, "B tells", func() bool { return c.at("subscribe news")["B"] == 1 && c.at("psubscribe n*")["B"] == 1 })
+	if at := c.at("ssubscribe news"); len(at) != 0 {
+		t.Errorf("the sharded channel is subscribed to at %v", at)
+	}
+	l.join(t, Channel, "other")
+	if at := c.at("subscribe other"); at["B"] != 1 {
+		t.Errorf("subscribed at %v, want B", at)
+	}
+	l.Close()
+}
+
+// TestNodesThatLeave: a node that works and is in the cluster no more is left.
+func TestNodesThatLeave(t *testing.T) {
 	c := newCluster(t, "A", "B")
 	l := c.listener(resp.RESP3)
 	l.join(t, Channel, "a", "b")

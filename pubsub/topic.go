@@ -3,6 +3,7 @@ package pubsub
 import (
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"redis-cluster-proxy/backend"
 )
@@ -92,11 +93,11 @@ func (h *Hub) placeLocked(t *topic) {
 	delete(h.homeless, t)
 	t.placed = true
 	if t.home == nil {
-		owner := h.cluster.Owner(t.slot)
-		if owner == "" {
+		addr := h.homeLocked(t)
+		if addr == "" {
 			h.homeless[t] = struct{}{}
-		} else if t.home = t.legAt(owner); t.home == nil {
-			t.home = h.attachLocked(t, owner)
+		} else if t.home = t.legAt(addr); t.home == nil {
+			t.home = h.attachLocked(t, addr)
 		}
 	}
 	if !t.events {
@@ -107,6 +108,36 @@ func (h *Hub) placeLocked(t *topic) {
 			h.attachLocked(t, addr)
 		}
 	}
+}
+
+// homeLocked returns where a topic is to be at home: at the owner of its slot, or
+// while that cannot be reached at another primary, which hears what is published
+// anywhere, save in sharded channels. "" if there is none.
+func (h *Hub) homeLocked(t *topic) string {
+	owner := h.cluster.Owner(t.slot)
+	if t.kind == Shard || owner != "" && !h.shunnedLocked(owner) {
+		return owner
+	}
+	primaries := h.cluster.Primaries()
+	for i := range primaries {
+		if addr := primaries[(int(t.slot)+i)%len(primaries)]; addr != owner && !h.shunnedLocked(addr) {
+			return addr
+		}
+	}
+	return owner
+}
+
+// shunFor is for how long another node is preferred to one that could not be
+// connected to.
+const shunFor = 2 * time.Second
+
+func (h *Hub) shunnedLocked(addr string) bool {
+	until, shunned := h.shunned[addr]
+	if shunned && time.Now().After(until) {
+		delete(h.shunned, addr)
+		return false
+	}
+	return shunned
 }
 
 func (t *topic) legAt(addr string) *leg {

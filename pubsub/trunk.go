@@ -293,6 +293,9 @@ func (t *trunk) Ended(err error) {
 		q.over()
 	}
 	t.asked = nil
+	if lost == 0 && !denied && !errors.Is(err, backend.ErrClosed) {
+		h.shunned[t.addr] = time.Now().Add(shunFor)
+	}
 	h.mendLaterLocked()
 	closed := h.closed
 	h.unlock()

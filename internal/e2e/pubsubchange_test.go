@@ -56,9 +56,9 @@ func TestSubscriptionsSurviveTheirNode(t *testing.T) {
 	}
 }
 
-// TestSubscriptionsLeaveADemotedNode: after a failover that somebody asked for, in which no connection is lost, subscriptions
-// are where the slots are, each once.
-func TestSubscriptionsLeaveADemotedNode(t *testing.T) {
+// TestFailoverLosesNoMessage: in a failover that somebody asked for, in which no connection is lost, each message is heard once and
+// in order. Events of the keyspace come from where the keys are.
+func TestFailoverLosesNoMessage(t *testing.T) {
 	c, ctx := breakable.Get(t), testContext(t)
 	p := start(t, c, proxytest.Config{ReloadInterval: 200 * time.Millisecond})
 	d := proxytest.Connect(t, p.Addr)
@@ -67,24 +67,49 @@ func TestSubscriptionsLeaveADemotedNode(t *testing.T) {
 	for i := 0; c.OwnerOf(redistest.Slot(name)) != old; i++ {
 		name = fmt.Sprint("demoted:", i)
 	}
-	sub := subscribed(t, p.Addr, "SUBSCRIBE", name, "__keyevent@0__:none")
-	now, err := c.Failover(ctx, old)
-	if err != nil {
-		t.Fatal(err)
+	const events = "__keyevent@0__:none"
+	sub, pattern := subscribed(t, p.Addr, "SUBSCRIBE", name, events), subscribed(t, p.Addr, "PSUBSCRIBE", name+"*")
+	published, failedOver := 0, make(chan error, 1)
+	publish := func() {
+		published++
+		if v := d.Do("PUBLISH", name, fmt.Sprint(published)); v.Int != 2 {
+			t.Errorf("PUBLISH %d: %+v", published, v)
+		}
 	}
-	at := func(n *redistest.Node) int64 {
-		reply, err := n.Client().Do(ctx, "PUBSUB", "NUMSUB", name, "__keyevent@0__:none").Slice()
+	publish()
+	now := (*redistest.Node)(nil)
+	go func() {
+		var err error
+		now, err = c.Failover(ctx, old)
+		failedOver <- err
+	}()
+	for done := false; !done; {
+		publish()
+		select {
+		case err := <-failedOver:
+			if done = true; err != nil {
+				t.Fatal(err)
+			}
+		default:
+		}
+	}
+	at := func(n *redistest.Node, name string) int64 {
+		reply, err := n.Client().Do(ctx, "PUBSUB", "NUMSUB", name).Slice()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return reply[1].(int64) + reply[3].(int64)
+		return reply[1].(int64)
 	}
-	eventually(t, "the subscriptions have moved", func() bool { return at(old) == 0 && at(now) == 2 })
-	for i := range 10 {
-		if v := d.Do("PUBLISH", name, fmt.Sprint(i)); v.Int != 1 {
-			t.Errorf("PUBLISH: %+v", v)
+	eventually(t, "what tells of events has moved", func() bool { return at(old, events) == 0 && at(now, events) == 1 })
+	for range 10 {
+		publish()
+	}
+	for i := range published {
+		n := fmt.Sprint(i + 1)
+		if got, want := sub.Hear(), message("message", name, n); got != want {
+			t.Fatalf("heard %q, want %q", got, want)
 		}
-		if got, want := sub.Hear(), message("message", name, fmt.Sprint(i)); got != want {
+		if got, want := pattern.Hear(), message("pmessage", name+"*", name, n); got != want {
 			t.Fatalf("heard %q, want %q", got, want)
 		}
 	}
