@@ -118,10 +118,10 @@ const families = {
     assert.deepEqual(seen.sort((x, y) => x - y), range(200, (i) => i));
     assert.equal((await r.xpending(stream, 'g'))[0], 0);
     const waiting = connect();
-    const read = waiting.xread('BLOCK', 0, 'STREAMS', stream, '$');
-    await sleep(50);
-    await r.xadd(stream, '*', 'n', 'last');
-    assert.deepEqual((await read)[0][1][0][1], ['n', 'last']);
+    let read = null;
+    waiting.xread('BLOCK', 0, 'STREAMS', stream, '$').then((entries) => { read = entries; });
+    await eventually('the entry is read', async () => await r.xadd(stream, '*', 'n', 'last') && read); // once it waits
+    assert.deepEqual(read[0][1][0][1], ['n', 'last']);
   },
 
   async pubsub() {

@@ -70,10 +70,10 @@ const families = {
     await r.zAdd(key('zset'), [{ score: 2, value: 'two' }, { score: 1, value: 'one' }]);
     assert.deepEqual({ ...await lowest }, { key: key('zset'), value: 'one', score: 1 });
     if (protocol === 2) { // the library leaves the map of RESP3 as it is
-      const read = waiting.xRead({ key: key('stream'), id: '$' }, { BLOCK: 0 });
-      await sleep(50);
-      await r.xAdd(key('stream'), '*', { n: 'last' });
-      assert.deepEqual({ ...(await read)[0].messages[0].message }, { n: 'last' });
+      let read = null;
+      waiting.xRead({ key: key('stream'), id: '$' }, { BLOCK: 0 }).then((entries) => { read = entries; });
+      await eventually('the entry is read', async () => await r.xAdd(key('stream'), '*', { n: 'last' }) && read); // once it waits
+      assert.deepEqual({ ...read[0].messages[0].message }, { n: 'last' });
     }
   },
 

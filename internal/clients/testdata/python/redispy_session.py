@@ -172,8 +172,7 @@ class Families:
             same(sorted(seen), list(range(200)))
             same(r.xpending(k, "g")["pending"], 0)
             read = pool.submit(r.xread, {k: "$"}, block=0)
-            time.sleep(0.05)
-            r.xadd(k, {"n": "last"})
+            eventually("the entry is read", lambda: r.xadd(k, {"n": "last"}) and read.done())  # once it waits
             [[name, [(_, fields)]]] = read.result()
             same((name, fields), (k, {"n": "last"}))
         same(r.xread({k: "$"}, block=50), [])
