@@ -32,6 +32,7 @@ func (p *Pipeline) holdLocked(pt *part) {
 		p.holds = append(p.holds, h)
 	}
 	pt.state = partHeld
+	pt.divert()
 	i := len(h.waiting)
 	for i > 0 && h.waiting[i-1].req.seq > pt.req.seq {
 		i--
@@ -84,11 +85,15 @@ func (pt *part) takeOffLocked(lane *backend.TaskRunner, at *member) {
 
 // pickLocked chooses the lane for pt by these routes; nil if there is none.
 func (p *Pipeline) pickLocked(pt *part, rt *routes) (*backend.TaskRunner, *member) {
-	if pt.target != "" {
-		return p.laneLocked(p.d.member(pt.target).node, p.profile), nil
+	hops, attempts := 0, 0
+	if pt.detour != nil {
+		if pt.target != "" {
+			return p.laneLocked(p.d.member(pt.target).node, p.profile), nil
+		}
+		hops, attempts = pt.hops, pt.attempts
 	}
 	if pt.slot == noSlot {
-		if n := p.d.AnyNode(p.seed + uint32(pt.attempts)); n != nil {
+		if n := p.d.AnyNode(p.seed + uint32(attempts)); n != nil {
 			return p.laneLocked(n, p.profile), nil
 		}
 		return nil, nil
@@ -101,7 +106,7 @@ func (p *Pipeline) pickLocked(pt *part, rt *routes) (*backend.TaskRunner, *membe
 	// of the cluster than the routes do, and would send it back and forth. So does
 	// one of a slot that moves: a replica does not say ASK for a key that has left
 	// its primary, it says that there is no such key.
-	if pt.readOnly && p.d.cfg.ReadPrefer != PreferPrimary && pt.hops == 0 && !p.d.moving.is(pt.slot) && !p.wroteLocked(pt) {
+	if pt.readOnly && p.d.cfg.ReadPrefer != PreferPrimary && hops == 0 && !p.d.moving.is(pt.slot) && !p.wroteLocked(pt) {
 		if m := p.d.reader(sh, p.seed); m != sh.primary {
 			return p.laneLocked(m.node, p.readProfile), m
 		}

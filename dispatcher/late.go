@@ -8,9 +8,15 @@ import (
 	"redis-cluster-proxy/backend"
 )
 
-// lateAfter is how long replies that are ready wait for those behind them at
-// the most, or twice that.
-const lateAfter = 500 * time.Microsecond
+// lateAfter is how long replies that are ready wait for those behind them,
+// rounded up to the next time that the lateLoop looks, which is as long again.
+// Where nodes take longer than that the wait is half of what the client has waited
+// already, up to mostLate: one that sent a pipeline wants all of its replies, and
+// each write that has only some of them costs both sides as much as one with all.
+const (
+	lateAfter = 500 * time.Microsecond
+	mostLate  = 5 * time.Millisecond
+)
 
 // lateList holds the Pipelines that have output which waits for more replies.
 // A pipelining client's requests go to several nodes; without the wait it would
@@ -57,8 +63,11 @@ func (l *lateList) lateLoop(ctx context.Context) {
 	var spare []*Pipeline
 	for {
 		list := l.take(spare)
+		now := backend.Now()
 		for i, p := range list {
-			p.flushLate()
+			if p.flushLate(now) {
+				l.add(p)
+			}
 			list[i] = nil
 		}
 		spare = list[:0]
@@ -82,15 +91,21 @@ func (l *lateList) lateLoop(ctx context.Context) {
 	}
 }
 
-// flushLate flushes the output that was left to the lateLoop.
-func (p *Pipeline) flushLate() {
+// flushLate flushes the output that was left to the lateLoop, if it has waited
+// long enough at now. It reports whether it is to be looked at again.
+func (p *Pipeline) flushLate(now int64) (again bool) {
 	p.mu.Lock()
+	if p.dirty && now < p.lateBy {
+		p.mu.Unlock()
+		return true
+	}
 	p.late = false
 	dirty := p.commitLocked()
 	p.mu.Unlock()
 	if dirty {
 		p.sink.Flush()
 	}
+	return false
 }
 
 // maxLate is the largest output, in bytes, that waits for more.
@@ -107,6 +122,11 @@ func (o *output) Flush() {
 	p.mu.Lock()
 	p.owed = false
 	if p.dirty && p.head != p.tail && p.sink.Gathered() < maxLate {
+		if p.lateBy == 0 {
+			now := backend.Now()
+			wait := max(int64(lateAfter), (now-p.seen.Arrived)/2)
+			p.lateBy = now + min(wait, int64(mostLate))
+		}
 		add := !p.late
 		p.late = true
 		p.mu.Unlock()

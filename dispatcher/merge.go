@@ -101,8 +101,8 @@ func (r *request) mergeSum() []byte {
 		}
 		sum += n
 	}
-	r.reply.own = resp.AppendInt(r.reply.own[:0], sum)
-	return r.reply.own
+	r.reply.bytes = resp.AppendInt(r.reply.bytes[:0], sum)
+	return r.reply.bytes
 }
 
 // findElems finds the elements of the parts' arrays and puts them into the
@@ -132,8 +132,8 @@ func (r *request) findElems() (fault []byte) {
 
 // emitElemsLocked hands the array of the elements to the sink.
 func (p *Pipeline) emitElemsLocked(r *request) {
-	r.reply.own = resp.AppendArrayHeader(r.reply.own[:0], len(r.elems))
-	p.gatherLocked(r.reply.own, nil)
+	r.reply.bytes = resp.AppendArrayHeader(r.reply.bytes[:0], len(r.elems))
+	p.gatherLocked(r.reply.bytes, nil)
 	for i, e := range r.elems {
 		p.gatherLocked(e, r.chunkOf(i, e))
 	}

@@ -19,6 +19,7 @@ func merged(t *testing.T, name string, replies []string, keys ...[]int32) string
 	s.changed.L = &s.mu
 	p := &Pipeline{d: &Dispatcher{}, sink: s, wakeAt: -1}
 	r := p.newRequestLocked(row)
+	r.divide()
 	for i := range replies {
 		pt := newPart(r)
 		pt.slot = uint16(100 + i)
@@ -100,6 +101,7 @@ func TestMergeOutOfTurn(t *testing.T) {
 	older := p.newRequestLocked(row)
 	p.pushLocked(older)
 	r := p.newRequestLocked(row)
+	r.divide()
 	for i := range 2 {
 		pt := newPart(r)
 		pt.keys = append(pt.keys, int32(1-i))

@@ -63,7 +63,8 @@ type Pipeline struct {
 	free       []*request // recycled ones
 	dirty      bool       // the sink was appended to since the last Flush
 	owed       bool       // a lane is going to flush
-	late       bool       // the lateLoop is going to flush
+	late       bool       // the lateLoop is going to look at it
+	lateBy     int64      // when output that waits is to be flushed, by backend.Now; 0: none waits
 	closed     bool
 	parting    bool // a part of the oldest request's reply was sent, and not all of it
 	withheld   withheld
@@ -153,7 +154,7 @@ func (p *Pipeline) commitLocked() bool {
 	if !p.dirty {
 		return false
 	}
-	p.dirty = false
+	p.dirty, p.lateBy = false, 0
 	p.sink.Commit()
 	return true
 }

@@ -8,6 +8,7 @@ import (
 // bounced deals with a part that a node sent back with an error.
 func (p *Pipeline) bounced(pt *part, b bounce, text string) {
 	p.d.stats.Bounces[b].Add(1)
+	pt.divert()
 	from, slot := pt.lane.Node().Addr, pt.slot
 	target, asking, ok := "", false, true
 	if b == bounceAsk || b == bounceTryAgain {
@@ -72,6 +73,7 @@ func (p *Pipeline) again(pt *part, f func()) backend.Flusher {
 	p.mu.Lock()
 	slot := pt.slot
 	p.landLocked(pt)
+	pt.divert()
 	f()
 	lanes := p.advanceLocked(slot, nil)
 	flusher := p.flusherLocked()
@@ -88,6 +90,7 @@ func (p *Pipeline) bounceLocked(pt *part, b bounce, text string) {
 	if pt.message != nil {
 		p.d.messages.land(pt.message)
 	}
+	pt.divert()
 	now := backend.Now()
 	if pt.deadline == 0 {
 		pt.deadline = now + int64(p.d.cfg.RedirectTimeout)

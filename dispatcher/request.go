@@ -16,6 +16,10 @@ const noSlot = uint16(0xFFFF)
 
 // request is one command of a client, from its place in the Pipeline to its
 // reply. It belongs to its Pipeline, under whose lock its fields change.
+//
+// Thousands of them are under way at a time, in long pipelines, so it is their
+// size that decides how much of them stays in the processor's cache. What most of
+// them never need is behind pointers.
 type request struct {
 	pipe   *Pipeline
 	row    *command.Row
@@ -24,17 +28,22 @@ type request struct {
 	silent bool   // its reply is dropped (CLIENT REPLY)
 	done   bool   // the reply is there
 
-	one   part     // the only part, if parts is nil
-	parts []*part  // of a request that was split
+	wire  []byte      // the request's own memory for what is sent
+	one   part        // the only part, if the request is not split
+	reply storedReply // while it waits for its turn; not if it was split
+
+	*division // nil unless it was split, or is about to be
+}
+
+// division is what a request has that is split.
+type division struct {
+	parts []*part
 	left  int      // parts that are not finished
-	keys  int      // keys of a split request
-	elems [][]byte // scratch of its merge
-	wire  []byte   // the request's own memory for what is sent
-	slow  *Slow    // of a split request, while parts are missing
+	keys  int      // keys of all of them
+	elems [][]byte // scratch of the merge
+	slow  *Slow    // while parts are missing
 
 	transaction *Transaction // of an EXEC in parts, or with replies of the session's
-
-	reply storedReply // while it waits for its turn; not if it was split
 }
 
 // partState is where a part is.
@@ -48,42 +57,54 @@ const (
 
 // part is one command to one node.
 type part struct {
-	task  backend.Task
-	req   *request
-	slot  uint16 // noSlot: no keys
-	state partState
+	task backend.Task
+	req  *request
 
+	slot       uint16 // noSlot: no keys
+	state      partState
+	dress      dress
 	readOnly   bool // may be sent twice, and to a replica
 	idempotent bool // no read, but may be sent twice
-	dress      dress
 	several    bool // it has more than one key
 
-	message *message // of PUBLISH; nil: it is another command
+	message *message            // of PUBLISH; nil: it is another command
+	lane    *backend.TaskRunner // in partFlying
+	at      *member             // whose read counter it holds, in partFlying
+	script  *script             // of EVAL, or of EVALSHA if it was seen
+	losses  uint32              // its node's, when a part with a script was sent
 
-	script *script // of EVAL, or of EVALSHA if it was seen
-	losses uint32  // its node's, when a part with a script was sent
+	*detour // nil unless it has been in a hold, or has come back from a node
+	*share  // of a split request; else nil
+}
 
-	lane *backend.TaskRunner // in partFlying
-	at   *member             // whose read counter it holds, in partFlying
-
-	// Set once it has bounced.
+// detour is what a part has that could not just be sent and answered.
+type detour struct {
 	target    string // address to try next; "" as the routes say
 	hops      int
 	attempts  int   // how often it bounced
 	deadline  int64 // by backend.Now, when the budget is spent
 	notBefore int64 // by backend.Now, when it may be sent again
 	timed     bool  // the retryLoop knows of notBefore
+}
 
-	// Of a split request.
+// divert sees to it that the part has a detour.
+func (pt *part) divert() {
+	if pt.detour == nil {
+		pt.detour = new(detour)
+	}
+}
+
+// share is what a part has to do with the other parts of its request.
+type share struct {
 	keys  []int32 // which of the request's keys it carries
 	reply storedReply
 }
 
 // storedReply is a reply that has to wait.
 type storedReply struct {
-	bytes []byte
-	chunk *backend.Chunk // retained if bytes is a part of it
-	own   []byte         // memory for a copy
+	bytes []byte         // while there is no reply, memory for one
+	chunk *backend.Chunk // retained if bytes is a part of it; nil: bytes is a copy
+	small [16]byte       // the first memory for a copy: enough for most
 }
 
 // store keeps reply, a part of chunk, which may be nil: small ones copied.
@@ -93,19 +114,22 @@ func (s *storedReply) store(reply []byte, chunk *backend.Chunk) {
 		s.bytes, s.chunk = reply, chunk
 		return
 	}
-	s.own = append(s.own[:0], reply...)
-	s.bytes = s.own
+	if s.bytes == nil {
+		s.bytes = s.small[:]
+	}
+	s.bytes = append(s.bytes[:0], reply...)
 }
 
-// drop forgets the reply and keeps a little memory for the next.
-func (s *storedReply) drop() {
+// drop forgets the reply and returns a little memory for the next.
+func (s *storedReply) drop() []byte {
 	if s.chunk != nil {
 		s.chunk.Release()
+		s.bytes, s.chunk = nil, nil
 	}
-	if cap(s.own) > keepBytes {
-		s.own = nil
+	if cap(s.bytes) > keepBytes {
+		return nil
 	}
-	*s = storedReply{own: s.own[:0]}
+	return s.bytes
 }
 
 var requestPool = sync.Pool{New: func() any { return new(request) }}
@@ -131,9 +155,6 @@ func (p *Pipeline) newRequestLocked(row *command.Row) *request {
 	return r
 }
 
-// keepParts is the longest list of parts that a pooled request keeps.
-const keepParts = 64
-
 // keepBytes is the largest buffer that a pooled request keeps.
 const keepBytes = 16 << 10
 
@@ -143,19 +164,15 @@ func (p *Pipeline) recycleLocked(r *request) {
 		c.Release()
 	}
 	r.one.message.recycle()
-	r.reply.drop()
-	for i, pt := range r.parts {
-		pt.recycle()
-		r.parts[i] = nil
+	if r.division != nil {
+		r.division.recycle()
 	}
-	if cap(r.wire) > keepBytes {
-		r.wire = nil
+	wire, memory := r.wire, r.reply.drop()
+	if cap(wire) > keepBytes {
+		wire = nil
 	}
-	if cap(r.parts) > keepParts {
-		r.parts, r.elems = nil, nil
-	}
-	clear(r.elems)
-	*r = request{wire: r.wire[:0], reply: r.reply, parts: r.parts[:0], elems: r.elems[:0]}
+	*r = request{}
+	r.wire, r.reply.bytes = wire[:0], memory
 	if len(p.free) < maxFree && p.lenLocked() > 0 {
 		p.free = append(p.free, r)
 		return
@@ -164,7 +181,7 @@ func (p *Pipeline) recycleLocked(r *request) {
 }
 
 // isSplit reports whether the request has parts besides one.
-func (r *request) isSplit() bool { return len(r.parts) > 0 }
+func (r *request) isSplit() bool { return r.division != nil && len(r.parts) > 0 }
 
 // each calls f with every part.
 func (r *request) each(f func(*part)) {

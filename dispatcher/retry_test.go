@@ -172,8 +172,17 @@ func TestClosedPipelineLetsGo(t *testing.T) {
 	})
 }
 
-// TestLateOutput has a reply that is ready wait for those behind it, but not for long.
+// TestLateOutput has a reply that is ready wait for those behind it, but not for long: the longer the client has waited
+// already, the longer, up to a limit.
 func TestLateOutput(t *testing.T) {
+	for _, tt := range []struct{ waited, most time.Duration }{
+		{0, 2 * lateAfter}, {lateAfter, 2 * lateAfter}, {6 * lateAfter, 4 * lateAfter}, {time.Hour, mostLate + lateAfter},
+	} {
+		lateOutput(t, tt.waited, tt.most)
+	}
+}
+
+func lateOutput(t *testing.T, waited, most time.Duration) {
 	virtual(t, Config{}, func(r *rig, _ *chart) {
 		s := r.newSession()
 		defer s.close()
@@ -185,6 +194,7 @@ func TestLateOutput(t *testing.T) {
 		first, second := s.pipe.Reserve(row), s.pipe.Reserve(row)
 		p := s.pipe
 		p.mu.Lock()
+		p.seen.Arrived = backend.Now() - int64(waited)
 		p.finishLocked(first.r, []byte("+1\r\n"), nil)
 		f := p.flusherLocked()
 		p.mu.Unlock()
@@ -197,8 +207,8 @@ func TestLateOutput(t *testing.T) {
 		if _, err := s.next(1); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(began); took > 2*lateAfter {
-			t.Errorf("a reply waited for %s", took)
+		if took := time.Since(began); took > most || took < most-lateAfter {
+			t.Errorf("a reply waited for %s, want %s at the most, and at least %s", took, most, most-lateAfter)
 		}
 		s.pipe.Answer(second, Whole([]byte("+2\r\n")))
 		if got := string(s.take()); got != "+2\r\n" {

@@ -252,7 +252,7 @@ func (sc *scene) look(s *session) (flying int, still bool) {
 func (sc *scene) stuckLocked(p *Pipeline, pt *part) bool {
 	lane, _ := p.pickLocked(pt, p.d.routes.Load())
 	if lane == nil {
-		return pt.deadline == 0 || time.Duration(pt.deadline-backend.Now()) > patience/2
+		return pt.detour == nil || pt.deadline == 0 || time.Duration(pt.deadline-backend.Now()) > patience/2
 	}
 	for _, peer := range sc.peers {
 		if peer.addr == lane.Node().Addr && peer.down() {

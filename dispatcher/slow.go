@@ -29,11 +29,12 @@ func (p *Pipeline) noteSlowLocked(pt *part) {
 	if p.closed {
 		return
 	}
-	s := Slow{Row: r.row, Total: time.Duration(pt.task.Total), AtNode: time.Duration(pt.task.AtNode), Parts: max(len(r.parts), 1), r: r}
+	s := Slow{Row: r.row, Total: time.Duration(pt.task.Total), AtNode: time.Duration(pt.task.AtNode), Parts: 1, r: r}
 	if pt.lane != nil && s.AtNode > 0 {
 		s.Addr = pt.lane.Node().Addr
 	}
 	if r.isSplit() {
+		s.Parts = len(r.parts)
 		if old := r.slow; old != nil {
 			s.Total = max(s.Total, old.Total) // lanes read the clock on their own
 			if old.AtNode > s.AtNode {
@@ -41,7 +42,8 @@ func (p *Pipeline) noteSlowLocked(pt *part) {
 			}
 		}
 		if r.left > 1 {
-			r.slow = &s
+			kept := s // and only then is memory needed for it
+			r.slow = &kept
 			return
 		}
 	}

@@ -7,8 +7,36 @@ import (
 	"redis-cluster-proxy/resp"
 )
 
-var partPool = sync.Pool{New: func() any { return new(part) }}
+var (
+	divisionPool = sync.Pool{New: func() any { return new(division) }}
+	partPool     = sync.Pool{New: func() any { return &part{share: new(share)} }}
+)
 
+// divide makes the request one that has parts, of which it has none yet.
+func (r *request) divide() {
+	if r.division == nil {
+		r.division = divisionPool.Get().(*division)
+	}
+}
+
+// keepParts is the longest list of parts that is kept for the next request.
+const keepParts = 64
+
+// recycle gives the division back, with the parts.
+func (d *division) recycle() {
+	for i, pt := range d.parts {
+		pt.recycle()
+		d.parts[i] = nil
+	}
+	clear(d.elems)
+	if cap(d.parts) > keepParts {
+		d.parts, d.elems = nil, nil
+	}
+	*d = division{parts: d.parts[:0], elems: d.elems[:0]}
+	divisionPool.Put(d)
+}
+
+// newPart makes a part of a request that was divided.
 func newPart(r *request) *part {
 	pt := partPool.Get().(*part)
 	pt.req = r
@@ -19,8 +47,9 @@ func newPart(r *request) *part {
 // recycle gives a part of a split request back.
 func (pt *part) recycle() {
 	pt.message.recycle()
-	pt.reply.drop()
-	*pt = part{keys: pt.keys[:0], reply: pt.reply}
+	s := pt.share
+	s.reply.bytes, s.keys = s.reply.drop(), s.keys[:0]
+	*pt = part{share: s}
 	partPool.Put(pt)
 }
 
@@ -28,6 +57,7 @@ func (pt *part) recycle() {
 // the command's name and its keys with the arguments that belong to each: step
 // arguments per key.
 func (p *Pipeline) split(r *request, args [][]byte, keys []int, step int) {
+	r.divide()
 	r.keys = len(keys)
 	var bySlot map[uint16]*part
 	if len(keys) > fewKeys {
@@ -111,8 +141,9 @@ func (p *Pipeline) explodeLocked(pt *part) []*part {
 	}
 	name, keys := cmd.Args[0], cmd.Args[1:]
 	if !r.isSplit() { // becomes a split request of one part
+		r.divide()
 		r.keys, r.left = len(keys), 1
-		pt.keys = make([]int32, len(keys))
+		pt.share = &share{keys: make([]int32, len(keys))}
 		for i := range keys {
 			pt.keys[i] = int32(i)
 		}
@@ -120,6 +151,7 @@ func (p *Pipeline) explodeLocked(pt *part) []*part {
 	parts := make([]*part, len(keys))
 	for i, key := range keys {
 		one := newPart(r)
+		one.divert()
 		one.slot, one.readOnly, one.idempotent = pt.slot, pt.readOnly, pt.idempotent
 		one.deadline, one.attempts, one.hops = pt.deadline, pt.attempts, pt.hops
 		one.task.Start, one.task.Caching = pt.task.Start, pt.task.Caching

@@ -272,6 +272,7 @@ func (p *Pipeline) Exec(row *command.Row, t *Transaction) {
 	if len(t.units) == 1 && len(t.answers) == 0 {
 		p.prepareUnit(&r.one, t.units[0])
 	} else {
+		r.divide()
 		r.transaction = t
 		for _, u := range t.units {
 			pt := newPart(r)

@@ -114,7 +114,7 @@ func TestLatencyIsGathered(t *testing.T) {
 	if v := d.Do("LATENCY", "GRAPH", "command"); !strings.Contains(v.Str, "command - high ") {
 		t.Errorf("LATENCY GRAPH: %+v", v)
 	}
-	if v := d.Do("LATENCY", "RESET", "command"); v.Int != 3 {
+	if v := d.Do("LATENCY", "RESET", "command"); v.Int < 3 { // more if a replica was slow, too
 		t.Errorf("LATENCY RESET: %+v", v)
 	}
 	d.Do("CONFIG", "RESETSTAT")
