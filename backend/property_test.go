@@ -160,20 +160,25 @@ func TestCrowdWithResets(t *testing.T) {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for i := 0; ; i++ {
+		for replies := uint64(0); ; runtime.Gosched() {
 			select {
 			case <-stop:
 				return
 			default:
 			}
-			if connects := lane.node.Stats().Connects; i%2 == 0 && connects > uint64(i/2) {
+			s := lane.node.Stats()
+			if n := s.Node.Count(); n > replies+50 { // of each connection some
+				replies = n
 				lane.Reset()
 			}
 		}
 	})
-	w.run(t, func(int) *TaskRunner { return lane })
+	replied, lost := w.run(t, func(int) *TaskRunner { return lane })
 	close(stop)
 	wg.Wait()
+	if replied == 0 || lost == 0 {
+		t.Errorf("%d calls got their reply and %d did not", replied, lost)
+	}
 }
 
 // TestCrowdAtNode has the crowd ask a node of a fake cluster that parses what

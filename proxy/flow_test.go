@@ -87,7 +87,7 @@ func TestNodeThatStalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := proxytest.Config{Seeds: c.Addrs()}
-	cfg.Backend.RequestTimeout = time.Second
+	cfg.Backend.RequestTimeout = 4 * time.Second // in which a node at work must begin to answer
 	p := proxytest.Start(t, cfg)
 	d := proxytest.Connect(t, p.Addr)
 	d.Say("KEYS *\r\n")
