@@ -27,7 +27,7 @@ func (s *Server) decide(row *command.Row, args [][]byte) decision {
 	if err := row.Unknown(args); err != nil && s.needsCluster(row, args) {
 		return decision{way: wayRefuse, fault: err.Error()}
 	}
-	if row.Family == command.FamilyCluster && s.cfg.NoClusterEmulation {
+	if row.Family == command.FamilyCluster && s.cfg.NoClusterEmulation && !s.version().has(takenAlone[row.Name]) {
 		return decision{way: wayRefuse, fault: errNoCluster}
 	}
 	if s.forDatabases(row) {
@@ -61,6 +61,9 @@ func (s *Server) decide(row *command.Row, args [][]byte) decision {
 	}
 	return decision{way: wayForward}
 }
+
+// takenAlone are commands about clusters that servers take without one.
+var takenAlone = map[string]since{"readonly": {valkey: 8}, "readwrite": {valkey: 8}, "cluster|keyslot": {valkey: 9.1}}
 
 // needsServers are commands that the proxy answers itself, and only where the servers
 // know them.

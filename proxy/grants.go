@@ -8,6 +8,7 @@ import (
 
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
+	"redis-cluster-proxy/resp"
 )
 
 // What a session answers by itself, a user may be forbidden like anything else.
@@ -63,12 +64,15 @@ type inquiry struct {
 // forbidden reports whether a command that the session would answer by itself is
 // not to be answered now: it was refused, or the session waits for a node's word and
 // begins the command again.
-func (s *session) forbidden(row *command.Row) (v verdict, not bool) {
-	probe := probes[row.Name]
+func (s *session) forbidden(row *command.Row, cmd *resp.Command) (v verdict, not bool) {
+	name, probe := row.Name, probes[row.Name]
 	if probe == nil || s.srv.isOwnAccount(s.profile) {
 		return done, false
 	}
-	what := s.grant(row.Name)
+	if row.Is("select") && s.selectsOther(cmd) { // to Valkey 9.1 not all databases are alike
+		name, probe = "select "+string(cmd.Args[1]), words("SELECT", string(cmd.Args[1]))
+	}
+	what := s.grant(name)
 	if q := s.inquiry; q != nil && q.what == what { // this is the second time
 		s.inquiry = nil
 		if q.refusal == nil {

@@ -98,7 +98,7 @@ func (s *session) handle(cmd *resp.Command) verdict {
 	}
 	switch d := s.srv.decide(row, cmd.Args); d.way {
 	case wayLocal:
-		if v, not := s.forbidden(row); not {
+		if v, not := s.forbidden(row, cmd); not {
 			return v
 		}
 		return d.handler(s, row, cmd)

@@ -13,6 +13,7 @@ var sectionRules = map[string]infoRule{
 	"latencystats": largestOfEach, // percentiles cannot be added: the slowest node's
 	"replication":  same,
 	"cluster":      drop,
+	"cluster info": drop, // Valkey 9; none of it without a cluster
 	"keyspace":     keyspace,
 }
 

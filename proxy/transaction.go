@@ -168,7 +168,7 @@ func (s *session) enqueue(row *command.Row, cmd *resp.Command) verdict {
 	case overAll(row, d.way) != "":
 		fault = "ERR '" + row.Name + "' is not possible inside MULTI: it concerns " + overAll(row, d.way) + " of the cluster"
 	default:
-		if v, not := s.forbidden(row); not {
+		if v, not := s.forbidden(row, cmd); not {
 			return v
 		}
 		s.enqueueOwn(row, cmd, d)

@@ -129,10 +129,12 @@ func (d *differences) goOn(e *difference, line string) (err error) {
 	return err
 }
 
-// judge returns what is wrong with replies that have to differ so; "" if nothing is.
-func (e *difference) judge(proxy, redis []byte) string {
+// judge returns what is wrong with replies that have to differ so, or may; "" if nothing is.
+func (e *difference) judge(proxy, redis []byte, must bool) string {
 	e.used = true
 	switch {
+	case string(proxy) == string(redis) && !must:
+		return ""
 	case string(proxy) == string(redis):
 		return "they do not differ any more: take @differs away"
 	case !e.proxy.Match(proxy):

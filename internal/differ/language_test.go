@@ -39,7 +39,7 @@ func TestWords(t *testing.T) {
 
 func TestWrongScriptsAreRefused(t *testing.T) {
 	for _, text := range []string{"PING", "== a @nosuch\nPING", "== a\n@nosuch PING", "== a\n@mask=x PING", "== a\n@mask=/(/ PING",
-		"== a\n@near=x PING", "== a\n@replies=x PING", "== a\n@sorted", "== a\n@hear=1 PING", "== a\n@hear=x", "== a\nSET \"k"} {
+		"== a\n@near=x PING", "== a\n@replies=x PING", "== a\n@sorted", "== a\n@from=x PING", "== a @before=x\nPING", "== a\n@hear=1 PING", "== a\n@hear=x", "== a\nSET \"k"} {
 		if scripts, err := parseScripts("f", text); err == nil {
 			t.Errorf("%q is taken for %+v", text, scripts)
 		}
@@ -108,10 +108,36 @@ func TestComparison(t *testing.T) {
 	} else {
 		e = *d.answers["a"]
 	}
-	if e.judge([]byte("-ERR x\r\n"), []byte("+OK\r\n")) != "" {
+	if e.judge([]byte("-ERR x\r\n"), []byte("+OK\r\n"), true) != "" {
 		t.Error("a listed difference is not taken")
 	}
-	if e.judge([]byte("-ERR x\r\n"), []byte("-ERR x\r\n")) == "" || e.judge([]byte("-ERR z\r\n"), []byte("+OK\r\n")) == "" {
+	if e.judge([]byte("-ERR x\r\n"), []byte("-ERR x\r\n"), true) == "" || e.judge([]byte("-ERR z\r\n"), []byte("+OK\r\n"), true) == "" {
 		t.Error("a listed difference that is none, or another, is taken")
+	}
+	if e.judge([]byte("-ERR z\r\n"), []byte("-ERR z\r\n"), false) != "" || e.judge([]byte("-ERR z\r\n"), []byte("+OK\r\n"), false) == "" {
+		t.Error("with another server: replies that are the same are not taken, or replies that differ otherwise are")
+	}
+}
+
+func TestServerRange(t *testing.T) {
+	for directives, want := range map[string]string{
+		"": "6.0 7.0 8.0 valkey", "@before=7.2": "6.0 7.0", "@from=7.0": "7.0 8.0 valkey", "@redis": "6.0 7.0 8.0", "@valkey": "valkey", "@redis @from=7.2": "8.0",
+	} {
+		st, err := parseStep(strings.TrimSpace(directives + " PING"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, k := range []struct {
+			name string
+			serverKind
+		}{{"6.0", serverKind{"redis", 6}}, {"7.0", serverKind{"redis", 7}}, {"8.0", serverKind{"redis", 8}}, {"valkey", serverKind{"valkey", 7.2}}} {
+			if st.servers.has(k.serverKind) {
+				got = append(got, k.name)
+			}
+		}
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("%q is played with %s, want %s", directives, s, want)
+		}
 	}
 }

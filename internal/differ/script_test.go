@@ -16,8 +16,8 @@ import (
 //
 //	== what it is about @steps @resp3
 //
-// where @steps keeps it from being played as a pipeline, as does a step that needs an earlier reply, and @resp2 or @resp3
-// confine it to that protocol. A line that begins with '#' is a comment. Every other one is a command, with directives
+// where @steps keeps it from being played as a pipeline, as does a step that needs an earlier reply, @resp2 or @resp3
+// confine it to that protocol, and @from and its kin below to those servers. A line that begins with '#' is a comment. Every other one is a command, with directives
 // before it that say how the two replies are compared, if not byte by byte:
 //
 //	@sorted      the order of the elements, and of the entries of a map, is not the server's promise
@@ -33,11 +33,15 @@ import (
 // and some that change what is done:
 //
 //	@resp2 @resp3  only in this protocol
+//	@before=7.2    only with servers before Redis 7.2, of which Valkey is none
+//	@from=7.2      only with Redis 7.2 and later, and Valkey
+//	@redis @valkey only with servers of that name
 //	@replies=n     n replies come, not one
 //	@closes        the server closes the connection behind its replies
 //	@on=name       on another connection of that name
 //	@waits         no reply comes yet: the server blocks the client, which is awaited
 //	@hear=n        nothing is sent, so there is no command; n replies come
+//	@soon          the proxy is asked again until it answers as Redis does, for what it learns from another node
 //	@save=name     keeps the reply for ${name} in later commands; each server has its own
 //	@scan          calls again with the cursor of each reply until that is 0, and compares all elements as a set
 type script struct {
@@ -45,6 +49,7 @@ type script struct {
 	line  int
 	name  string
 	proto resp.Proto // only this one; 0: both
+	only  serverRange
 	steps []*step
 	whole bool // never as a pipeline
 }
@@ -52,7 +57,8 @@ type script struct {
 // step is a line of a script.
 type step struct {
 	line    int
-	proto   resp.Proto // only in this one; 0: both
+	proto   resp.Proto  // only in this one; 0: both
+	servers serverRange // only with these
 	words   []word
 	on      string
 	replies int
@@ -61,12 +67,15 @@ type step struct {
 	silent  bool // nothing is sent
 	save    string
 	scan    bool
+	soon    bool
 	differs string
 	how     comparison
 }
 
 // alone reports whether what comes later depends on the reply.
-func (st *step) alone() bool { return st.on != "" || st.save != "" || st.scan || st.waits || st.silent }
+func (st *step) alone() bool {
+	return st.on != "" || st.save != "" || st.scan || st.soon || st.waits || st.silent
+}
 
 // pipelined reports whether the script can be sent in one piece.
 func (s *script) pipelined() bool {
@@ -154,7 +163,9 @@ func parseHead(line string) (*script, error) {
 		case w == "@resp2" || w == "@resp3":
 			sc.proto = resp.Proto(w[5] - '0')
 		case w[0] == '@':
-			return nil, fmt.Errorf("no such directive for a script: %s", w)
+			if known, err := sc.only.direct(w[1:]); err != nil || !known {
+				return nil, fmt.Errorf("no such directive for a script: %s", w)
+			}
 		default:
 			sc.name = strings.TrimSpace(sc.name + " " + w)
 		}
@@ -195,6 +206,8 @@ func (st *step) direct(directive string) (err error) {
 		st.replies, err = strconv.Atoi(value)
 	case "on":
 		st.on = value
+	case "soon":
+		st.soon = true
 	case "save":
 		st.save = value
 	case "scan":
@@ -225,7 +238,10 @@ func (st *step) direct(directive string) (err error) {
 		mask, err = regexp.Compile(value)
 		st.how.masks = append(st.how.masks, mask)
 	default:
-		return fmt.Errorf("no such directive: @%s", name)
+		var known bool
+		if known, err = st.servers.direct(directive[1:]); !known {
+			return fmt.Errorf("no such directive: @%s", name)
+		}
 	}
 	return err
 }
