@@ -67,7 +67,7 @@ func (l *Lease) Identify(list *TaskList) {
 	}
 	t.asked = true
 	q := &idQuestion{tenant: t}
-	q.task = Task{Wire: wireHello, Handler: q}
+	q.task = Task{Wire: WireHello(t.profile), Handler: q}
 	list.Push(&q.task)
 }
 
@@ -76,9 +76,21 @@ func (l *Lease) Identify(list *TaskList) {
 // tell it. Safe for concurrent use until the Lease is released.
 func (l *Lease) ID() int64 { return l.runner.tenant.id.Load() }
 
-// wireHello asks for what CLIENT ID would tell, which not every user may have.
-// Without arguments HELLO changes nothing (https://redis.io/docs/latest/commands/hello/).
-var wireHello = resp.AppendCommand(nil, "HELLO")
+// WireHello returns a command that any user may say, and that changes nothing over
+// a connection of the profile. It tells what CLIENT ID would, which not every user may
+// have. Do not change it. HELLO without arguments would do the same, from Redis 6.2 on
+// (https://redis.io/docs/latest/commands/hello/).
+func WireHello(profile ProfileHandle) []byte {
+	if profile.Value().Proto == resp.RESP3 {
+		return wireHello3
+	}
+	return wireHello2
+}
+
+var (
+	wireHello2 = resp.AppendCommand(nil, "HELLO", "2")
+	wireHello3 = resp.AppendCommand(nil, "HELLO", "3")
+)
 
 // idQuestion is the question of Identify.
 type idQuestion struct {

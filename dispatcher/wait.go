@@ -225,12 +225,9 @@ type upToDate struct {
 // FUNCTION DUMP of Redis 7.0 without any is.
 var wireTouch = resp.AppendCommand(nil, "FUNCTION", "RESTORE", "\x0a\x00\x5d\x9b\x5c\x40\x0f\x7f\xa2\xda", "APPEND")
 
-// wireAnything is a command that any user may say.
-var wireAnything = resp.AppendCommand(nil, "HELLO")
-
-func (u *upToDate) questions(leg) []*backend.Task {
+func (u *upToDate) questions(l leg) []*backend.Task {
 	u.refusal = nil
-	wire := wireAnything
+	wire := backend.WireHello(l.profile)
 	if u.write {
 		wire = wireTouch
 	}

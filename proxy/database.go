@@ -36,6 +36,13 @@ func (s *Server) SetDatabases(n int) { s.databases.Store(int32(max(n, 1))) }
 // outOfRange reports whether there is no such database.
 func (s *Server) outOfRange(db int64) bool { return db < 0 || db >= int64(s.databases.Load()) }
 
+// selectsAnother reports whether a SELECT is of a database that there is, and that is
+// not the session's.
+func (s *session) selectsAnother(cmd *resp.Command) bool {
+	n, fault := dbIndex(cmd.Args[1])
+	return fault == "" && int(n) != s.profile.DB && !s.srv.outOfRange(n)
+}
+
 func (s *session) selectDB(row *command.Row, cmd *resp.Command) verdict {
 	n, text := dbIndex(cmd.Args[1])
 	switch {

@@ -69,7 +69,7 @@ func (s *session) forbidden(row *command.Row, cmd *resp.Command) (v verdict, not
 	if probe == nil || s.srv.isOwnAccount(s.profile) {
 		return done, false
 	}
-	if row.Is("select") && s.selectsOther(cmd) { // to Valkey 9.1 not all databases are alike
+	if row.Is("select") && s.selectsAnother(cmd) { // to Valkey 9.1 not all databases are alike
 		name, probe = "select "+string(cmd.Args[1]), words("SELECT", string(cmd.Args[1]))
 	}
 	what := s.grant(name)
