@@ -195,7 +195,7 @@ func TestNothingRunsAfterClose(t *testing.T) {
 		d.Close()
 	}
 	eventually(t, "the fake nodes have noticed", func() bool { return fakeConns(c) == 0 })
-	if err := goleak.Find(append(lasting, before)...); err != nil {
+	if err := goleak.Find(append(proxytest.Lasting, before)...); err != nil {
 		t.Error(err)
 	}
 }
@@ -224,7 +224,7 @@ func TestNoVerificationOutlivesTheServer(t *testing.T) {
 		n.Resume()
 	}
 	eventually(t, "the fake nodes have noticed", func() bool { return fakeConns(c) == 0 })
-	if err := goleak.Find(append(lasting, before)...); err != nil {
+	if err := goleak.Find(append(proxytest.Lasting, before)...); err != nil {
 		t.Error(err)
 	}
 }

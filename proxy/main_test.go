@@ -21,16 +21,10 @@ var (
 	lockedPlain   = proxytest.SharedServer(redistest.Config{Password: password, Conf: []string{"databases 1"}})
 )
 
-// lasting are the goroutines that live as long as the process.
-var lasting = []goleak.Option{
-	goleak.IgnoreAnyFunction("redis-cluster-proxy/internal/netio.(*watcher).watchLoop"),
-	goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"),
-}
-
 func TestMain(m *testing.M) {
 	flag.Set("logtostderr", "true") // not into files that stay behind
 	shared := []interface{ Close() }{cluster, plain, lonely, lockedCluster, lockedPlain}
-	goleak.VerifyTestMain(proxytest.Main{M: m, Shared: shared}, lasting...)
+	goleak.VerifyTestMain(proxytest.Main{M: m, Shared: shared}, proxytest.Lasting...)
 }
 
 // start runs a proxy in front of the shared cluster.

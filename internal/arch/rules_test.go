@@ -9,6 +9,7 @@ const (
 	goRedis    = "github.com/redis/go-redis/v9"
 	prometheus = "github.com/prometheus/client_golang"
 	xsys       = "golang.org/x/sys"
+	goleak     = "go.uber.org/goleak"
 )
 
 // room is what the code of one directory, its tests apart, may import besides the standard library. All else is
@@ -47,7 +48,7 @@ var rooms = []room{
 		why: "it drives connections of either side and must not know what their bytes mean"},
 	{dir: "internal/redistest", others: []string{goRedis, xsys},
 		why: "the tests of every room use it, so importing one would be a cycle, and it must not share the mistakes it is to find"},
-	{dir: "internal/proxytest", own: []string{"proxy", "dispatcher", "backend", "slots", "command", "resp", "internal/netio", "internal/redistest"}, others: []string{goRedis},
+	{dir: "internal/proxytest", own: []string{"proxy", "dispatcher", "backend", "slots", "command", "resp", "internal/netio", "internal/redistest"}, others: []string{goRedis, goleak},
 		why: "it wires the rooms in one process for tests of the whole; what it adds is never part of the product"},
 	{dir: "internal/demo/stack", own: []string{"internal/redistest"}, others: []string{goRedis},
 		why: "it runs the built program as a user does, from outside"},

@@ -26,7 +26,5 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Set("logtostderr", "true") // not into files that stay behind
-	goleak.VerifyTestMain(proxytest.Main{M: m, Shared: []interface{ Close() }{cluster, plain}},
-		goleak.IgnoreAnyFunction("redis-cluster-proxy/internal/netio.(*watcher).watchLoop"),
-		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+	goleak.VerifyTestMain(proxytest.Main{M: m, Shared: []interface{ Close() }{cluster, plain}}, proxytest.Lasting...)
 }
