@@ -136,12 +136,13 @@ func (s *session) refuse(row *command.Row, text string) verdict {
 	return done
 }
 
-// abandon ends a transaction, if there is one.
+// abandon ends a transaction, if there is one, and what is watched in any case, as
+// discardTransaction of Redis does.
 func (s *session) abandon() {
 	if s.tx != nil {
 		s.setTransaction(nil)
-		s.dropWatch()
 	}
+	s.dropWatch()
 }
 
 // misspelt answers a command that Lookup refused.

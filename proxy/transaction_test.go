@@ -65,6 +65,7 @@ func TestSessionsChangeInMulti(t *testing.T) {
 		{"SET {t}k v", "WATCH {t}k", "HELLO 3", "AUTH default x", "MULTI", "HELLO 2", "GET {t}k", "SUBSCRIBE a", "EXEC", "PING"},
 		{"SET {t}k v", "WATCH {t}k", "SET {t}k w", "MULTI", "HELLO 3", "SUBSCRIBE a", "CLIENT REPLY OFF", "EXEC", "PING"},
 		{"SUBSCRIBE a", "EXEC"},
+		{"SET {t}k v", "WATCH {t}k", "SET {t}k w", "EXEC x", "MULTI", "EXEC"},
 	} {
 		tw.alike(t, commands(lines...))
 		tw.alike(t, commands(append([]string{"HELLO 3"}, lines...)...))
