@@ -75,14 +75,16 @@ type Hub struct {
 
 	mu sync.RWMutex
 	// Guarded by mu, which comes before the Pipelines' locks.
-	topics   [NumKinds]map[string][]*topic // by name: one for each user
-	trunks   map[trunkKey]*trunk
-	homeless map[*topic]struct{}  // lacks a leg
-	shunned  map[string]time.Time // nodes that could not be connected to, and until when that counts
-	unsent   []*trunk             // to be flushed when mu is released
-	mending  *time.Timer          // runs while there are homeless topics; nil: none does
-	delay    time.Duration        // of the next
-	closed   bool
+	topics    [NumKinds]map[string][]*topic // by name: one for each user
+	trunks    map[trunkKey]*trunk
+	homeless  map[*topic]struct{}  // lacks a leg
+	shunned   map[string]time.Time // nodes that could not be connected to, and until when that counts
+	unsent    []*trunk             // to be flushed when mu is released
+	strangers map[string]time.Time // nodes without slots that are no replicas, and since when
+	looking   *time.Timer          // is going to look at them again; nil: there are none
+	mending   *time.Timer          // runs while there are homeless topics; nil: none does
+	delay     time.Duration        // of the next
+	closed    bool
 }
 
 // trunkKey is what there is one trunk for.
@@ -112,6 +114,9 @@ func (h *Hub) Close() {
 		h.running.Done()
 	}
 	h.mending = nil
+	if h.looking != nil && h.looking.Stop() {
+		h.running.Done()
+	}
 	for _, t := range h.trunks {
 		t.conn.Close()
 		t.rest()
@@ -196,6 +201,7 @@ func (h *Hub) review() {
 	for _, addr := range h.cluster.Replicas() {
 		members[addr] = true
 	}
+	h.bearStrangersLocked(members)
 	for _, named := range h.topics {
 		for _, same := range named {
 			for _, t := range same {
@@ -208,6 +214,46 @@ func (h *Hub) review() {
 		}
 	}
 	h.mendLocked()
+}
+
+// strangerFor is for how long a node without slots that is no replica keeps its
+// subscriptions: in a failover one may be seen like that for a moment.
+const strangerFor = 2 * time.Second
+
+// bearStrangersLocked adds the nodes with trunks to members that were so until not
+// long ago, and has them looked at again.
+func (h *Hub) bearStrangersLocked(members map[string]bool) {
+	now := time.Now()
+	strangers := make(map[string]time.Time)
+	for key := range h.trunks {
+		if members[key.addr] {
+			continue
+		}
+		since, known := h.strangers[key.addr]
+		if !known {
+			since = now
+		}
+		strangers[key.addr] = since
+	}
+	h.strangers = strangers
+	again := false
+	for addr, since := range strangers {
+		if now.Sub(since) < strangerFor {
+			members[addr], again = true, true
+		}
+	}
+	if again && h.looking == nil {
+		h.running.Add(1)
+		h.looking = time.AfterFunc(strangerFor, h.lookAgain)
+	}
+}
+
+// lookAgain is review after a while.
+func (h *Hub) lookAgain() {
+	h.mu.Lock()
+	h.looking = nil
+	h.mu.Unlock()
+	h.review()
 }
 
 // reviewLocked takes away the legs of a topic that are at wrong nodes: not at one of

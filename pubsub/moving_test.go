@@ -66,10 +66,14 @@ func TestDemotedNodes(t *testing.T) {
 	l.join(t, Channel, "a")
 	l.join(t, Pattern, "a?", "*")
 	c.mu.Lock()
-	c.primaries, c.replicas = []string{"B", "C"}, []string{"A"}
+	c.primaries = []string{"B", "C"} // A has no slots, and is not a replica yet
 	c.owners['a'], c.owners['*'] = "C", "C"
 	c.mu.Unlock()
-	c.hub.Rerouted()
+	c.hub.reviewNow()
+	c.mu.Lock()
+	c.replicas = []string{"A"}
+	c.mu.Unlock()
+	c.hub.reviewNow()
 	eventually(t, "what is to move has moved", func() bool {
 		return c.at("psubscribe *")["A"] == 0 && c.at("psubscribe *")["B"] == 1 && c.at("psubscribe *")["C"] == 1 && c.hub.settled()
 	})
@@ -81,6 +85,12 @@ func TestDemotedNodes(t *testing.T) {
 	c.publish("A", "a", "x")
 	l.hears(t, pushed(resp.RESP3, "message", "a", "x"))
 	l.Close()
+}
+
+// reviewNow is Rerouted, all of it.
+func (h *Hub) reviewNow() {
+	h.running.Add(1)
+	h.review()
 }
 
 // TestUnreachableHome: while a node cannot be reached, and the cluster has not noticed, another one tells of what is published
