@@ -55,17 +55,6 @@ func ExpectN(n int) Step {
 	}}
 }
 
-// ExpectBytes reads as many bytes as raw has; they must be the same.
-func ExpectBytes(raw string) Step {
-	return Step{fmt.Sprintf("expect bytes %q", raw), func(c *scriptConn) error {
-		got, err := c.readBytes(len(raw))
-		if err == nil && got != raw {
-			err = fmt.Errorf("got %q", got)
-		}
-		return err
-	}}
-}
-
 // Reply sends raw as it is; nothing is added to it. Several are sent in one write.
 func Reply(raw ...string) Step {
 	text := strings.Join(raw, "")
@@ -121,20 +110,6 @@ func AwaitClose() Step {
 			return err
 		}
 		return errClosedByScript
-	}}
-}
-
-// Delay lets d pass.
-func Delay(d time.Duration) Step {
-	return Step{fmt.Sprintf("delay %v", d), func(c *scriptConn) error {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			return nil
-		case <-c.node.done:
-			return net.ErrClosed
-		}
 	}}
 }
 
