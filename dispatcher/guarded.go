@@ -95,7 +95,7 @@ func (e *Errand) execAt(ctx context.Context, p *post, u *unit) (reply, fault []b
 	if u.lasting {
 		p.lease.Spoil()
 	}
-	got, err := e.over(ctx, p.lease, task)
+	got, err := e.unitOver(ctx, p.lease, u, task)
 	if err != nil {
 		if lost := (*backend.LostError)(nil); errors.As(err, &lost) && (!lost.Sent || u.commands == 0) {
 			return nil, e.aborted()
@@ -206,7 +206,7 @@ func (e *Errand) askUnit(ctx context.Context, u *unit) (answer []byte) {
 		if u.lasting {
 			lease.Spoil()
 		}
-		reply, err := e.over(ctx, lease, attempt)
+		reply, err := e.unitOver(ctx, lease, u, attempt)
 		if u.writes {
 			e.wroteIn(u.slot, lease.Node())
 		}

@@ -29,6 +29,7 @@ type message struct {
 type publication struct {
 	shard   bool
 	channel []byte
+	at      int // which command of its unit it is
 }
 
 var messagePool = sync.Pool{New: func() any { return new(message) }}
@@ -43,6 +44,16 @@ func newMessage(pt *part, row *command.Row) *message {
 	m.pipe = pt.req.pipe
 	m.one[0] = publication{shard: row.Is("spublish"), channel: args[1]}
 	m.said = m.one[:]
+	return m
+}
+
+// newUnitMessage makes the message of a unit; nil if it publishes nothing.
+func newUnitMessage(u *unit, p *Pipeline) *message {
+	if len(u.published) == 0 {
+		return nil
+	}
+	m := messagePool.Get().(*message)
+	m.pipe, m.said, m.unit = p, u.published, true
 	return m
 }
 

@@ -1,6 +1,9 @@
 package dispatcher
 
 import (
+	"bytes"
+	"context"
+
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/resp"
@@ -31,13 +34,65 @@ func (d *Dispatcher) SetAudience(f Audience, match func(pattern, channel []byte)
 // hears of the message is the same as when it was sent: see Lull.
 func (d *Dispatcher) counted(m *message, addr string, reply []byte) []byte {
 	f := d.audience.Load()
-	if f == nil || reply[0] != ':' {
+	switch {
+	case f == nil:
 		return reply
+	case m.unit:
+		return d.countedUnit(*f, m, addr, reply)
 	}
-	return d.corrected(*f, &m.said[0], addr, reply)
+	return corrected(*f, &m.said[0], addr, reply)
 }
 
-func (d *Dispatcher) corrected(f Audience, said *publication, addr string, reply []byte) []byte {
+// countedUnit is counted for the reply to a transaction.
+func (d *Dispatcher) countedUnit(f Audience, m *message, addr string, reply []byte) []byte {
+	kind, n, size, ok := resp.Header(reply)
+	if !ok || kind != '*' || n <= m.said[len(m.said)-1].at {
+		return reply // it was not executed
+	}
+	b, rest, said := bytes.Clone(reply[:size]), reply[size:], m.said
+	for i := range n {
+		size, err := resp.ReplyLen(rest)
+		if err != nil || size == 0 {
+			return reply
+		}
+		one := rest[:size]
+		if rest = rest[size:]; len(said) > 0 && said[0].at == i {
+			one, said = corrected(f, &said[0], addr, one), said[1:]
+		}
+		b = append(b, one...)
+	}
+	return b
+}
+
+// unitOver sends a unit over a lease, as soon as what it publishes may be sent, and
+// returns the reply as its client is to see it.
+func (e *Errand) unitOver(ctx context.Context, l *backend.Lease, u *unit, task backend.Task) (NodeReply, error) {
+	m := newUnitMessage(u, nil)
+	if m == nil {
+		return e.over(ctx, l, task)
+	}
+	addr, ms := l.Node().Addr, &e.d.messages
+	defer m.recycle()
+	m.turn = make(chan struct{})
+	defer ms.land(m)
+	if !ms.depart(m, addr, noSlot) {
+		select {
+		case <-m.turn:
+		case <-ctx.Done():
+		}
+	}
+	reply, err := e.over(ctx, l, task)
+	if err == nil {
+		reply.Bytes = e.d.counted(m, addr, reply.Bytes)
+	}
+	return reply, err
+}
+
+// corrected is counted for one reply.
+func corrected(f Audience, said *publication, addr string, reply []byte) []byte {
+	if reply[0] != ':' {
+		return reply
+	}
 	more := f(addr, said.shard, said.channel)
 	v, _, err := resp.ReadValue(reply)
 	if more == 0 || err != nil {

@@ -39,6 +39,8 @@ type unit struct {
 	writes   bool            // not all of them only read
 	keys     map[string]bool // of the commands; only if something is watched
 	index    int             // among the units
+
+	published []publication
 }
 
 // place is where a command's reply comes from.
@@ -216,6 +218,10 @@ func (t *Transaction) add(u *unit, row *command.Row, cmd *resp.Command) {
 		u.wire = append(u.wire, cmd.Raw...)
 	}
 	t.bytes += len(u.wire) - before
+	if publishes(row) && len(cmd.Args) == 3 {
+		said := publication{shard: row.Is("spublish"), channel: bytes.Clone(cmd.Args[1]), at: u.commands}
+		u.published = append(u.published, said)
+	}
 	u.commands++
 	u.writes = u.writes || !row.ReadOnly()
 	t.last = u
@@ -294,4 +300,5 @@ func (p *Pipeline) prepareUnit(pt *part, u *unit) {
 	pt.slot = u.slot
 	pt.idempotent = !u.writes
 	pt.several = u.commands > 1
+	pt.message = newUnitMessage(u, p)
 }

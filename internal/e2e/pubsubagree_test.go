@@ -7,22 +7,32 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"redis-cluster-proxy/dispatcher"
 	"redis-cluster-proxy/internal/proxytest"
 	"redis-cluster-proxy/internal/redistest"
+	"redis-cluster-proxy/resp"
 )
 
 // TestPublishersAreToldWhoHears has clients come and go while others publish, always the same words: what publishers are told
 // is, added up, what was heard.
 func TestPublishersAreToldWhoHears(t *testing.T) {
 	c := cluster.Get(t)
-	p := start(t, c, proxytest.Config{})
+	p := start(t, c, proxytest.Config{Dispatcher: dispatcher.Config{SplitTransactions: true}})
 	admin := proxytest.Connect(t, p.Addr)
 	admin.Do("ACL", "SETUSER", "another", "on", ">secret", "+@all", "~*", "&*")
 	defer admin.Do("ACL", "DELUSER", "another")
 	for _, s := range []agreement{
 		{name: "channel", begin: "SUBSCRIBE", end: "UNSUBSCRIBE", what: "agreed", publish: []string{"PUBLISH", "agreed", "x"}, rounds: 10},
 		{name: "pattern", begin: "PSUBSCRIBE", end: "PUNSUBSCRIBE", what: "{agreed}:*", publish: []string{"PUBLISH", "{agreed}:1", "x"}, rounds: 10},
-		{name: "pattern at another node", begin: "PSUBSCRIBE", end: "PUNSUBSCRIBE", what: "agreed*", publish: []string{"PUBLISH", elsewhere(c), "x"}, rounds: 3},
+		{name: "pattern at another node", begin: "PSUBSCRIBE", end: "PUNSUBSCRIBE", what: "agreed*", publish: []string{"PUBLISH", elsewhere(c, "agreed*"), "x"}, rounds: 3},
+		{name: "transaction", begin: "SUBSCRIBE", end: "UNSUBSCRIBE", what: "agreed", publish: []string{"PUBLISH", "agreed", "x"}, rounds: 10,
+			with: []string{"INCR", "{agreed}:count"}},
+		{name: "transaction at another node", begin: "SUBSCRIBE", end: "UNSUBSCRIBE", what: "agreed",
+			publish: []string{"PUBLISH", "agreed", "x"}, rounds: 3, with: []string{"INCR", elsewhere(c, "agreed")}},
+		{name: "guarded transaction", begin: "SUBSCRIBE", end: "UNSUBSCRIBE", what: "agreed", publish: []string{"PUBLISH", "agreed", "x"},
+			rounds: 10, with: []string{"ECHO", "x"}, watch: "{agreed}:none"},
+		{name: "transaction in parts", begin: "SSUBSCRIBE", end: "SUNSUBSCRIBE", what: "agreed:s", publish: []string{"SPUBLISH", "agreed:s", "x"},
+			rounds: 10, with: []string{"INCR", "agreed:another"}, watch: "agreed:none"},
 		{name: "shard", begin: "SSUBSCRIBE", end: "SUNSUBSCRIBE", what: "agreed:s", publish: []string{"SPUBLISH", "agreed:s", "x"}, rounds: 10},
 	} {
 		t.Run(s.name, func(t *testing.T) {
@@ -33,10 +43,10 @@ func TestPublishersAreToldWhoHears(t *testing.T) {
 	}
 }
 
-// elsewhere returns a channel whose node is not that of the pattern agreed*.
-func elsewhere(c *redistest.Cluster) string {
+// elsewhere returns a name whose node is another one.
+func elsewhere(c *redistest.Cluster, than string) string {
 	for i := 0; ; i++ {
-		if name := fmt.Sprint("agreed:", i); c.OwnerOf(redistest.Slot(name)) != c.OwnerOf(redistest.Slot("agreed*")) {
+		if name := fmt.Sprint("agreed:", i); c.OwnerOf(redistest.Slot(name)) != c.OwnerOf(redistest.Slot(than)) {
 			return name
 		}
 	}
@@ -47,6 +57,8 @@ type agreement struct {
 	name, begin, end, what string
 	publish                []string
 	rounds                 int
+	with                   []string // is executed in one transaction with it; nil: it is no transaction
+	watch                  string   // guards that
 }
 
 // round has a few clients subscribe, and end that when they have heard something, a few times each.
@@ -84,7 +96,7 @@ func (a agreement) round(t *testing.T, addr string) {
 					return
 				default:
 				}
-				v, err := d.Client.Do(a.publish...)
+				v, err := a.say(d.Client)
 				if err != nil || v.Kind != ':' {
 					t.Errorf("%q: %+v, %v", a.publish, v, err)
 					return
@@ -99,6 +111,29 @@ func (a agreement) round(t *testing.T, addr string) {
 	if told.Load() != heard.Load() {
 		t.Errorf("publishers were told of %d receivers, %d have heard", told.Load(), heard.Load())
 	}
+}
+
+// say publishes once and returns the reply to that.
+func (a agreement) say(c *proxytest.Client) (resp.Value, error) {
+	if a.with == nil {
+		return c.Do(a.publish...)
+	}
+	commands := [][]string{{"MULTI"}, a.with, a.publish, {"EXEC"}}
+	if a.watch != "" {
+		commands = append([][]string{{"WATCH", a.watch}}, commands...)
+	}
+	var last resp.Value
+	for _, args := range commands {
+		v, err := c.Do(args...)
+		if err != nil || v.Kind == '-' {
+			return v, err
+		}
+		last = v
+	}
+	if len(last.Elems) != 2 {
+		return last, nil
+	}
+	return last.Elems[1], nil
 }
 
 // listen subscribes, hears at least so many messages, and unsubscribes.
