@@ -68,9 +68,10 @@ func NewPool(cfg Config) *Pool {
 	p := &Pool{cfg: cfg, nodes: make(map[string]*Node)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.SetSlow(-1)
-	// A node that lost power sends no FIN: unacknowledged data ends the
-	// connection after the same time as a dial.
-	p.dialer = net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}}
+	// A node that lost power sends no FIN: unacknowledged data ends the connection
+	// after setUserTimeout's time, an idle one's keep-alive probes included. There are
+	// connections over which nothing is said for long that somebody waits for.
+	p.dialer = net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 3 * time.Second, Interval: time.Second, Count: 7}}
 	p.dialer.Control = func(_, _ string, raw syscall.RawConn) error {
 		return raw.Control(func(fd uintptr) { setUserTimeout(fd, max(10*time.Second, 2*cfg.ConnectTimeout)) })
 	}

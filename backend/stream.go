@@ -43,6 +43,7 @@ type Stream struct {
 	out    netio.Batch // what was sent before there was a connection
 	conn   *netio.Conn // nil: there is none yet
 	closed bool        // by Close
+	lost   error       // why Lose ended it; nil: it did not
 }
 
 // Stream makes a connection of the profile. It does not block: what is sent
@@ -105,6 +106,21 @@ func (s *Stream) Close() {
 	}
 }
 
+// Lose ends the connection at once, for a reason that its holder has found: it is
+// lost, and the holder is told so. It does not wait.
+func (s *Stream) Lose(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.lost != nil {
+		return
+	}
+	s.lost = err
+	s.cancel()
+	if s.conn != nil {
+		s.conn.Abort()
+	}
+}
+
 // serveLoop connects and serves the connection until it ends. It is the stream's
 // only goroutine, and short where a Poller drives the connection.
 func (s *Stream) serveLoop() {
@@ -120,7 +136,7 @@ func (s *Stream) serveLoop() {
 	s.mu.Lock()
 	s.conn = conn
 	conn.Queue(&s.out)
-	if s.closed {
+	if s.closed || s.lost != nil {
 		conn.Abort()
 	}
 	s.mu.Unlock()
@@ -150,10 +166,19 @@ func (s *Stream) over(err error) {
 	defer s.node.pool.running.Done()
 	if s.isClosed() {
 		err = ErrClosed
+	} else if lost := s.whyLost(); lost != nil {
+		err = lost
 	}
 	s.Close()
 	s.node.streams.remove(s)
 	s.holder.Ended(err)
+}
+
+// whyLost is what Lose was told, if it was called.
+func (s *Stream) whyLost() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lost
 }
 
 // isClosed reports whether it is the proxy that ended the connection.

@@ -92,15 +92,17 @@ func TestStream(t *testing.T) {
 // TestStreamEnds: the holder is told once, whatever ends the connection.
 func TestStreamEnds(t *testing.T) {
 	for driver, p := range streamPools(t) {
+		var s *Stream
 		for what, end := range map[string]func(e *echo, n *Node){
 			"loss":      func(e *echo, _ *Node) { e.close() },
 			"reset":     func(_ *echo, n *Node) { n.Reset() },
 			"drop":      func(_ *echo, n *Node) { p.Drop(n) },
+			"silence":   func(*echo, *Node) { s.Lose(errors.New("silence")) },
 			"malformed": nil,
 		} {
 			e := startEcho(t, nil)
 			n, a := p.Node(e.addr), newAudience()
-			s := n.Stream(MakeProfile(Profile{}), a)
+			s = n.Stream(MakeProfile(Profile{}), a)
 			s.Send([]byte("+up\r\n"))
 			s.Flush()
 			eventually(t, "the connection", func() bool { return a.text() == "+up\r\n" })
@@ -111,6 +113,8 @@ func TestStreamEnds(t *testing.T) {
 				s.Flush()
 			}
 			if err := receive(t, "the end", a.ended); errors.Is(err, ErrClosed) != (what == "reset" || what == "drop") {
+				t.Errorf("%s, %s: ended by %v", driver, what, err)
+			} else if what == "silence" && err.Error() != what {
 				t.Errorf("%s, %s: ended by %v", driver, what, err)
 			}
 			if len(a.ended) > 0 {

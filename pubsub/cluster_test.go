@@ -31,6 +31,9 @@ type cluster struct {
 	links     map[*link]struct{}
 	refuses   map[string]string // what is answered to a subscription to a name, instead
 	asked     []string          // the commands that all nodes have got
+	fences    int               // that they were asked for
+	opened    int               // connections so far
+	doubts    int               // calls of Refresh
 }
 
 func newCluster(t *testing.T, primaries ...string) *cluster {
@@ -98,7 +101,11 @@ func (c *cluster) Moved(text, _ string) {
 	c.hub.Rerouted()
 }
 
-func (c *cluster) Refresh(string) {}
+func (c *cluster) Refresh(string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.doubts++
+}
 
 func (c *cluster) Lull(Kind, []string, func()) (Lull, bool) { return lull{}, true }
 
@@ -113,6 +120,7 @@ func (c *cluster) Open(addr string, _ backend.ProfileHandle, holder backend.Stre
 	defer c.mu.Unlock()
 	if slices.Contains(c.primaries, addr) || slices.Contains(c.replicas, addr) {
 		c.links[l] = struct{}{}
+		c.opened++
 		go l.serve()
 	} else {
 		l.closed = true

@@ -66,6 +66,7 @@ func (*deaf) Refresh(string)                                                    
 func (*deaf) Lull(Kind, []string, func()) (Lull, bool)                            { return lull{}, true }
 func (*deaf) Match(_, _ []byte) bool                                              { return true }
 func (*deaf) Send([]byte)                                                         {}
+func (*deaf) Lose(error)                                                          {}
 func (*deaf) Flush()                                                              {}
 func (*deaf) Resume()                                                             {}
 func (*deaf) Close()                                                              {}

@@ -62,12 +62,15 @@ type Upstream interface {
 	Flush()
 	Resume()
 	Close()
+	// Lose ends the connection as if it were lost for that reason.
+	Lose(err error)
 }
 
 // Hub is who subscribes to what. It is safe for concurrent use.
 type Hub struct {
 	// Set at construction.
 	cluster Cluster
+	pulse   pulse
 
 	stamp     atomic.Uint64 // counts joins; see subscription.since
 	delivered atomic.Uint64 // messages to clients
@@ -84,6 +87,7 @@ type Hub struct {
 	looking   *time.Timer          // is going to look at them again; nil: there are none
 	mending   *time.Timer          // runs while there are homeless topics; nil: none does
 	delay     time.Duration        // of the next
+	beat      *time.Timer          // runs while there are trunks; nil: none does
 	closed    bool
 }
 
@@ -96,7 +100,7 @@ type trunkKey struct {
 // New makes a Hub. It starts nothing.
 func New(cluster Cluster) *Hub {
 	h := &Hub{
-		cluster: cluster, trunks: make(map[trunkKey]*trunk),
+		cluster: cluster, pulse: usualPulse, trunks: make(map[trunkKey]*trunk),
 		homeless: make(map[*topic]struct{}), shunned: make(map[string]time.Time),
 	}
 	for k := range h.topics {
@@ -113,6 +117,10 @@ func (h *Hub) Close() {
 	if h.mending != nil && h.mending.Stop() {
 		h.running.Done()
 	}
+	if h.beat != nil && h.beat.Stop() {
+		h.running.Done()
+	}
+	h.beat = nil
 	h.mending = nil
 	if h.looking != nil && h.looking.Stop() {
 		h.running.Done()

@@ -2,6 +2,7 @@ package pubsub
 
 import (
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang/glog"
@@ -19,12 +20,15 @@ type trunk struct {
 	who  backend.ProfileHandle
 	conn Upstream
 
+	lively atomic.Bool // something was heard since the last look
+
 	// Guarded by Hub.mu.
 	legs   [NumKinds]map[string]*leg
 	asked  []question    // what the node has not answered yet, in order
 	newest chan struct{} // a fence that is not sent yet
 	gone   bool
 	idle   bool // closeUnused is going to look
+	silent int  // looks that have found it so; see pulse.go
 
 	fan fanOut
 }
@@ -47,6 +51,7 @@ func (h *Hub) trunkLocked(addr string, who backend.ProfileHandle) *trunk {
 	t.conn = h.cluster.Open(addr, who, t)
 	h.running.Add(1)
 	go t.fanLoop()
+	h.pulseLaterLocked()
 	return t
 }
 
@@ -132,6 +137,9 @@ func (t *trunk) leaveLocked() {
 
 // Heard implements backend.StreamHolder.
 func (t *trunk) Heard(reply []byte) {
+	if !t.lively.Load() { // rather than to write for each message
+		t.lively.Store(true)
+	}
 	if kind, name := messageOf(reply); name != nil {
 		t.fan.add(kind, name, reply, t.hub.stamp.Load())
 		return

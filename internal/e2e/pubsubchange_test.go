@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,8 +11,22 @@ import (
 	"redis-cluster-proxy/internal/redistest"
 )
 
-// TestSubscriptionsSurviveTheirNode: when nodes die under them, subscribers hear nothing of that, and then messages again.
+// TestSubscriptionsSurviveTheirNode: when nodes die under them, or stand still, subscribers hear nothing of that, and then
+// messages again.
 func TestSubscriptionsSurviveTheirNode(t *testing.T) {
+	t.Run("killed", func(t *testing.T) { surviveTheirNode(t, (*redistest.Node).Kill, (*redistest.Node).Restart) })
+	t.Run("stopped", func(t *testing.T) {
+		surviveTheirNode(t, func(n *redistest.Node) {
+			if err := n.Stop(); err != nil {
+				t.Fatal(err)
+			}
+		}, func(n *redistest.Node, _ context.Context) error { return n.Cont() })
+	})
+}
+
+// surviveTheirNode takes a node down, and up again when its replica has taken over.
+func surviveTheirNode(t *testing.T, down func(*redistest.Node), up func(*redistest.Node, context.Context) error) {
+	t.Helper()
 	c, ctx := breakable.Get(t), testContext(t)
 	p := start(t, c, proxytest.Config{})
 	d := proxytest.Connect(t, p.Addr)
@@ -25,7 +40,7 @@ func TestSubscriptionsSurviveTheirNode(t *testing.T) {
 		"pmessage": subscribed(t, p.Addr, "PSUBSCRIBE", name+"*"),
 		"smessage": subscribed(t, p.Addr, "SSUBSCRIBE", name),
 	}
-	victim.Kill()
+	down(victim)
 	heard := map[string]chan string{}
 	for kind, sub := range subs {
 		heard[kind] = make(chan string, 10000)
@@ -48,7 +63,7 @@ func TestSubscriptionsSurviveTheirNode(t *testing.T) {
 			}
 		})
 	}
-	if err := victim.Restart(ctx); err != nil {
+	if err := up(victim, ctx); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.WaitReady(ctx); err != nil {
