@@ -63,7 +63,7 @@ func (j *Joining) begin() {
 	h := j.c.hub
 	h.mu.Lock()
 	defer h.unlock()
-	if !j.ended && !h.closed {
+	if j.asked = true; !j.ended && !h.closed {
 		j.beginLocked()
 	}
 	close(j.begun)
