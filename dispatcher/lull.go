@@ -26,6 +26,7 @@ type Lull struct {
 	of    *messages
 	scope Scope
 	names []string
+	far   bool
 
 	// Guarded by messages.mu.
 	quiet  func() // nil: was called, or is not wanted
@@ -40,12 +41,13 @@ const lullPatience = 250 * time.Millisecond
 
 // Lull begins a Lull. now is true if nothing is under way; else quiet, which may be
 // nil, is called when that is so, or takes too long, without locks. It must not be
-// called by quiet. The caller ends it, soon.
-func (d *Dispatcher) Lull(scope Scope, names []string, quiet func()) (l *Lull, now bool) {
+// called by quiet. The caller ends it, soon. far says that some name is subscribed to
+// at another node than the owner of its slot.
+func (d *Dispatcher) Lull(scope Scope, names []string, far bool, quiet func()) (l *Lull, now bool) {
 	ms := &d.messages
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
-	l = &Lull{of: ms, scope: scope, names: names, quiet: quiet}
+	l = &Lull{of: ms, scope: scope, names: names, far: far, quiet: quiet}
 	if l.beginLocked() {
 		l.quiet = nil
 		return l, true
@@ -91,7 +93,7 @@ func (l *Lull) lingerLocked() bool {
 	if l.quiet == nil {
 		return false
 	}
-	rest := l.of.lingerLocked(l.scope, l.names)
+	rest := l.of.lingerLocked(l)
 	if rest > 0 {
 		time.AfterFunc(rest, l.tell)
 	}

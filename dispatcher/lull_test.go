@@ -29,14 +29,14 @@ func TestLull(t *testing.T) {
 		s := alone(t, node.Addr)
 		s.pipe.d.SetAudience(func(string, bool, []byte) int { return 0 },
 			func(pattern, channel []byte) bool { return pattern[0] == channel[0] })
-		if l, now := s.pipe.d.Lull(c.scope, []string{c.name}, func() { t.Error("quiet twice") }); !now {
+		if l, now := s.pipe.d.Lull(c.scope, []string{c.name}, false, func() { t.Error("quiet twice") }); !now {
 			t.Errorf("%s: something is under way", c.name)
 		} else {
 			l.End()
 		}
 		s.say(resp.AppendCommand(nil, c.publish...))
 		quiet := make(chan struct{})
-		l, now := s.pipe.d.Lull(c.scope, []string{"other", c.name}, func() { close(quiet) })
+		l, now := s.pipe.d.Lull(c.scope, []string{"other", c.name}, false, func() { close(quiet) })
 		if now {
 			t.Errorf("%s: nothing is under way", c.name)
 		}
@@ -77,13 +77,13 @@ func TestLullsLetMessagesThrough(t *testing.T) {
 		redistest.Expect("PUBLISH", "foo", "2"), redistest.Reply(":2\r\n"),
 	))
 	s := alone(t, node.Addr)
-	first, now := s.pipe.d.Lull(Channels, []string{"foo"}, nil)
+	first, now := s.pipe.d.Lull(Channels, []string{"foo"}, false, nil)
 	if !now {
 		t.Error("something is under way")
 	}
 	s.say(resp.AppendCommand(nil, "PUBLISH", "foo", "1"))
 	quiet := make(chan struct{})
-	second, now := s.pipe.d.Lull(Channels, []string{"foo"}, func() { close(quiet) })
+	second, now := s.pipe.d.Lull(Channels, []string{"foo"}, false, func() { close(quiet) })
 	if now {
 		t.Error("a message is forgotten that waits")
 	}
@@ -107,13 +107,13 @@ func TestLullsHaveAnEnd(t *testing.T) {
 	))
 	defer close(never)
 	s := alone(t, node.Addr)
-	l, _ := s.pipe.d.Lull(Channels, []string{"foo"}, nil)
+	l, _ := s.pipe.d.Lull(Channels, []string{"foo"}, false, nil)
 	s.say(resp.AppendCommand(nil, "PUBLISH", "foo", "1"))
 	poll(t, "the reply", func() bool { return s.replies() == 1 })
 	l.End()
 	s.say(resp.AppendCommand(nil, "PUBLISH", "foo", "2"))
 	quiet := make(chan struct{})
-	l, _ = s.pipe.d.Lull(Channels, []string{"foo"}, func() { close(quiet) })
+	l, _ = s.pipe.d.Lull(Channels, []string{"foo"}, false, func() { close(quiet) })
 	await(t, quiet)
 	s.say(resp.AppendCommand(nil, "PUBLISH", "foo", "3")) // and its client goes
 	s.pipe.Close()
@@ -140,7 +140,7 @@ func TestStragglers(t *testing.T) {
 	}
 	want := func(some bool, scope Scope, names ...string) {
 		t.Helper()
-		if d := ms.lingerLocked(scope, names); d > 0 != some || d > straggle {
+		if d := ms.lingerLocked(&Lull{scope: scope, names: names}); d > 0 != some || d > straggle {
 			t.Errorf("%v of scope %d: %s", names, scope, d)
 		}
 	}
@@ -151,13 +151,16 @@ func TestStragglers(t *testing.T) {
 	want(true, Patterns, "x", "f")
 	want(false, Patterns, "x")
 	want(false, Channels, "far") // it is the channel's node, or was
+	if ms.lingerLocked(&Lull{scope: Channels, names: []string{"far"}, far: true}) <= 0 {
+		t.Error("nobody waits for what is far from its channel's home")
+	}
 	at(true, "127.0.0.1:2", "unit")
 	want(true, Channels, "x", "unit")
 	want(true, Patterns, "u")
 	want(false, Shards, "unit")
 	at(false, "127.0.0.1:1", strings.Repeat("long", 100))
 	want(true, Patterns, "x") // nobody has kept it all
-	poll(t, "that it is long ago", func() bool { return ms.lingerLocked(Patterns, []string{"f"}) <= 0 })
+	poll(t, "that it is long ago", func() bool { return ms.lingerLocked(&Lull{scope: Patterns, names: []string{"f"}}) <= 0 })
 	want(false, Channels, "unit")
 	for range 2 * len(ms.recent.ring) {
 		at(false, "127.0.0.1:1", "near")

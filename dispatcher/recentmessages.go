@@ -43,18 +43,18 @@ func (rm *recentMessages) note(m *message) {
 const maxMatches = 4096
 
 // lingerLocked returns for how long messages that have landed may still be on their
-// way to where some names are subscribed to.
-func (ms *messages) lingerLocked(scope Scope, names []string) time.Duration {
-	switch scope {
-	case Shards: // who subscribes is where it was sent to
+// way to where the names of l are subscribed to.
+func (ms *messages) lingerLocked(l *Lull) time.Duration {
+	switch {
+	case l.scope == Shards: // who subscribes is where it was sent to
 		return 0
-	case Channels: // likewise, save for what went along with keys
-		return ms.restLocked(&ms.recentUnits, scope, names)
+	case l.scope == Channels && !l.far: // likewise, save for what went along with keys
+		return ms.restLocked(&ms.recentUnits, l)
 	}
-	return max(ms.restLocked(&ms.recentUnits, scope, names), ms.restLocked(&ms.recent, scope, names))
+	return max(ms.restLocked(&ms.recentUnits, l), ms.restLocked(&ms.recent, l))
 }
 
-func (ms *messages) restLocked(rm *recentMessages, scope Scope, names []string) time.Duration {
+func (ms *messages) restLocked(rm *recentMessages, l *Lull) time.Duration {
 	now := backend.Now()
 	for i := range min(rm.count, uint64(len(rm.ring))) {
 		r := &rm.ring[(rm.count-1-i)%uint64(len(rm.ring))]
@@ -62,11 +62,11 @@ func (ms *messages) restLocked(rm *recentMessages, scope Scope, names []string) 
 		if rest <= 0 {
 			return 0
 		}
-		if r.size > len(r.channel) || (int(i)+1)*len(names) > maxMatches {
+		if r.size > len(r.channel) || (int(i)+1)*len(l.names) > maxMatches {
 			return rest // rather than to look
 		}
-		for _, name := range names {
-			if ms.stragglesLocked(scope, name, r) {
+		for _, name := range l.names {
+			if ms.stragglesLocked(l, name, r) {
 				return rest
 			}
 		}
@@ -79,10 +79,13 @@ func (ms *messages) restLocked(rm *recentMessages, scope Scope, names []string) 
 
 // stragglesLocked reports whether a message may be on its way from its node to the
 // one where a name is subscribed to.
-func (ms *messages) stragglesLocked(scope Scope, name string, r *recentMessage) bool {
+func (ms *messages) stragglesLocked(l *Lull, name string, r *recentMessage) bool {
 	channel := r.channel[:r.size]
-	if scope == Channels && name != string(channel) || scope == Patterns && !ms.match([]byte(name), channel) {
+	if l.scope == Channels && name != string(channel) || l.scope == Patterns && !ms.match([]byte(name), channel) {
 		return false
+	}
+	if l.far {
+		return true
 	}
 	sh := ms.d.routes.Load().shard(ms.d.hash([]byte(name)))
 	return sh == nil || sh.primary == nil || sh.primary.node.Addr != r.addr

@@ -220,8 +220,8 @@ var scopes = [pubsub.NumKinds]dispatcher.Scope{
 }
 
 // Lull implements pubsub.Cluster.
-func (c hubCluster) Lull(kind pubsub.Kind, names []string, quiet func()) (l pubsub.Lull, now bool) {
-	return c.Dispatcher.Lull(scopes[kind], names, quiet)
+func (c hubCluster) Lull(kind pubsub.Kind, names []string, far bool, quiet func()) (l pubsub.Lull, now bool) {
+	return c.Dispatcher.Lull(scopes[kind], names, far, quiet)
 }
 
 // newHub makes the hub of a Server's sessions.

@@ -107,7 +107,7 @@ func (c *cluster) Refresh(string) {
 	c.doubts++
 }
 
-func (c *cluster) Lull(Kind, []string, func()) (Lull, bool) { return lull{}, true }
+func (c *cluster) Lull(Kind, []string, bool, func()) (Lull, bool) { return lull{}, true }
 
 // lull is one in which nothing is under way: the tests themselves publish.
 type lull struct{}

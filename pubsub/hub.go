@@ -48,8 +48,9 @@ type Cluster interface {
 	Match(pattern, text []byte) bool
 	// Lull has nobody who uses the Hub's cluster publish what the names are about.
 	// now is true if nothing is under way; else quiet, which may be nil, is called when
-	// that is so, from any goroutine without locks.
-	Lull(kind Kind, names []string, quiet func()) (l Lull, now bool)
+	// that is so, from any goroutine without locks. far says that some name is at home
+	// elsewhere than at the owner of its slot.
+	Lull(kind Kind, names []string, far bool, quiet func()) (l Lull, now bool)
 }
 
 // Lull is a time in which nothing is published to some channels, so that it is

@@ -35,21 +35,21 @@ func (c *Client) Join(who backend.ProfileHandle, kind Kind, names []string) *Joi
 	h := c.hub
 	h.mu.Lock()
 	defer h.unlock()
-	fresh := names[:0:0]
+	fresh, far := names[:0:0], false
 	for _, name := range names {
 		t := (*topic)(nil)
 		if sub := c.subs[kind][name]; sub != nil {
 			t = sub.topic // maybe of a user that the client was before
 		} else {
 			t = h.topicLocked(who, kind, name)
-			fresh = append(fresh, name)
+			fresh, far = append(fresh, name), far || h.farLocked(t)
 		}
 		t.joins++
 		j.topics = append(j.topics, t)
 	}
 	if len(fresh) > 0 {
 		now := false
-		if j.lull, now = h.cluster.Lull(kind, fresh, j.begin); !now {
+		if j.lull, now = h.cluster.Lull(kind, fresh, far, j.begin); !now {
 			j.begun = make(chan struct{})
 			return j
 		}

@@ -43,8 +43,11 @@ func (c *Client) Leave(kind Kind, names []string) *Leaving {
 		}
 	}
 	if len(had) > 0 {
-		now := false
-		if l.lull, now = h.cluster.Lull(kind, had, l.begin); !now {
+		now, far := false, false
+		for _, name := range had {
+			far = far || h.farLocked(c.subs[kind][name].topic)
+		}
+		if l.lull, now = h.cluster.Lull(kind, had, far, l.begin); !now {
 			l.begun = make(chan struct{})
 			return l
 		}

@@ -29,6 +29,18 @@ func (t *topic) passLocked(passes []<-chan struct{}) []<-chan struct{} {
 	return passes
 }
 
+// farLocked reports whether messages of the topic reach the Hub from another node
+// than the one that they are sent to.
+func (h *Hub) farLocked(t *topic) bool {
+	home := ""
+	if t.home != nil {
+		home = t.home.trunk.addr
+	} else {
+		home = h.homeLocked(t)
+	}
+	return home != h.cluster.Owner(t.slot)
+}
+
 // open leaves those that are not closed.
 func open(chans []<-chan struct{}) []<-chan struct{} {
 	return slices.DeleteFunc(chans, func(c <-chan struct{}) bool {

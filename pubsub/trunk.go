@@ -78,7 +78,7 @@ func (t *trunk) unsubscribeLocked(l *leg) (fence <-chan struct{}) {
 		return end
 	}
 	// What is published meanwhile could be told of this subscription, or not.
-	lull, _ := t.hub.cluster.Lull(l.topic.kind, []string{l.topic.name}, nil)
+	lull, _ := t.hub.cluster.Lull(l.topic.kind, []string{l.topic.name}, false, nil)
 	t.asked = append(t.asked, question{l, end, lull})
 	wire := resp.AppendCommand(nil, kindWords[l.topic.kind].unsubscribe, l.topic.name)
 	t.sendLocked(append(wire, wireFence...))
