@@ -41,6 +41,10 @@ func (s *session) block(row *command.Row, cmd *resp.Command) verdict {
 	s.blocked.Store(b)
 	s.srv.ending.Add(1)
 	s.tellAhead()
+	if s.expelled.Load() { // by who may not have seen that the session blocks: nothing may be given to it
+		b.answer(dispatcher.Reply{})
+		return wait
+	}
 	w.Begin()
 	if s.conn.HungUp() { // before there was a pause to be woken from
 		b.leave()
@@ -104,6 +108,7 @@ const expelGrace = 2 * time.Second
 // as soon as a node has let it go and it was given what it has waited for; false if
 // it is not blocked.
 func (s *session) dismiss() bool {
+	s.expelled.Store(true) // before it is looked whether it is blocked: see block
 	if s.blocked.Load() == nil && s.served.Load() == 0 {
 		return false
 	}

@@ -40,8 +40,9 @@ type session struct {
 	watch       watching
 	hears       atomic.Bool // it has subscriptions
 
-	blocked atomic.Pointer[blocking] // nil: it is not
-	served  atomic.Int32             // not 0: it is being given what it was blocked for
+	blocked  atomic.Pointer[blocking] // nil: it is not
+	served   atomic.Int32             // not 0: it is being given what it was blocked for
+	expelled atomic.Bool              // dismiss was called
 
 	// Guarded by the Pipeline's lock.
 	out       netio.Batch
