@@ -37,10 +37,7 @@ func (p *Pipeline) blockOverSlots(row *command.Row, args [][]byte, keys []int, d
 	if !p.d.waitsOverSlots(row) {
 		return nil, errCrossSlot
 	}
-	copies := make([][]byte, len(args))
-	for i, arg := range args {
-		copies[i] = bytes.Clone(arg)
-	}
+	copies := resp.CloneArgs(args)
 	seek, wrong := seekerOf(row, copies, keys)
 	if wrong != nil {
 		seek = &blunder{args: wrong, key: copies[keys[0]]}

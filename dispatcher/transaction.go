@@ -117,7 +117,7 @@ func (p *Pipeline) Queue(t *Transaction, row *command.Row, cmd *resp.Command) (f
 		return "ERR '" + row.Name + "' is not supported inside MULTI by this proxy: only a node can tell its keys"
 	case do == courseRefuse && fault != errCrossSlot: // what the server would answer at EXEC
 		t.Answer(t.Reserve(), resp.AppendError(nil, fault))
-		t.places[len(t.places)-1].args = cloneArgs(cmd.Args)
+		t.places[len(t.places)-1].args = resp.CloneArgs(cmd.Args)
 		return ""
 	case do != courseForward:
 		return errCrossSlot
@@ -140,17 +140,9 @@ func (p *Pipeline) Queue(t *Transaction, row *command.Row, cmd *resp.Command) (f
 	}
 	t.add(u, row, cmd)
 	if cmd != said {
-		t.places[len(t.places)-1].args = cloneArgs(said.Args)
+		t.places[len(t.places)-1].args = resp.CloneArgs(said.Args)
 	}
 	return ""
-}
-
-func cloneArgs(args [][]byte) [][]byte {
-	clones := make([][]byte, len(args))
-	for i, arg := range args {
-		clones[i] = bytes.Clone(arg)
-	}
-	return clones
 }
 
 // dressed makes an EVALSHA an EVAL if its node may lack the script: inside a

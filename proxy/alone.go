@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 
 	"redis-cluster-proxy/command"
@@ -30,15 +29,6 @@ func (s *session) aloneAtLength(row *command.Row, f func(ctx context.Context, e 
 		e.KeepWhole() // it is a part of EXEC's reply
 	}
 	return s.runAside(row, func(ctx context.Context) dispatcher.Reply { return f(ctx, e) }, nil)
-}
-
-// cloneArgs copies arguments, whose memory is the read buffer's.
-func cloneArgs(args [][]byte) [][]byte {
-	clones := make([][]byte, len(args))
-	for i, a := range args {
-		clones[i] = bytes.Clone(a)
-	}
-	return clones
 }
 
 // errorReply is err as a reply: its text is for the client.

@@ -166,7 +166,7 @@ func (s *session) clientUnblock(row *command.Row, cmd *resp.Command) verdict {
 	if !ok {
 		return s.fail(row, errNoInteger)
 	}
-	reason := cloneArgs(cmd.Args[3:])
+	reason := resp.CloneArgs(cmd.Args[3:])
 	return s.permitted(row, probeClientUnblock, func(ctx context.Context, e *dispatcher.Errand) []byte {
 		return s.srv.unblock(ctx, e, id, reason...)
 	}, nil)

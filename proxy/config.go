@@ -57,7 +57,7 @@ func (s *session) configGet(row *command.Row, cmd *resp.Command) verdict {
 	if s.pipe.Busy() {
 		return retry
 	}
-	args, proto := cloneArgs(cmd.Args), s.proto()
+	args, proto := resp.CloneArgs(cmd.Args), s.proto()
 	return s.alone(row, func(ctx context.Context, e *dispatcher.Errand) []byte {
 		reply, err := e.AskSlot(ctx, 0, false, args...)
 		if err != nil {
@@ -96,7 +96,7 @@ func (s *session) configSet(row *command.Row, cmd *resp.Command) verdict {
 	if s.pipe.Busy() {
 		return retry
 	}
-	own, foreign, fault := sortSettings(cloneArgs(cmd.Args))
+	own, foreign, fault := sortSettings(resp.CloneArgs(cmd.Args))
 	if fault == "" {
 		trial := *s.srv.settings.Load()
 		fault = trial.setAll(own)
@@ -131,7 +131,7 @@ func (s *session) configResetStat(row *command.Row, cmd *resp.Command) verdict {
 	if s.pipe.Busy() {
 		return retry
 	}
-	args, proto := cloneArgs(cmd.Args), s.proto()
+	args, proto := resp.CloneArgs(cmd.Args), s.proto()
 	return s.alone(row, func(ctx context.Context, e *dispatcher.Errand) []byte {
 		replies, err := e.AskNodes(ctx, args...)
 		if err != nil {

@@ -18,7 +18,7 @@ func (s *session) everyPrimary(row *command.Row, cmd *resp.Command) verdict {
 	if s.pipe.Busy() {
 		return retry
 	}
-	args, proto := cloneArgs(cmd.Args), s.proto()
+	args, proto := resp.CloneArgs(cmd.Args), s.proto()
 	return s.alone(row, func(ctx context.Context, e *dispatcher.Errand) []byte {
 		e.Limit(s.srv.mergedLimit())
 		replies, err := e.AskEach(ctx, addresses(e.Shards(), onReplicasToo(row)), args...)

@@ -35,7 +35,7 @@ func (s *session) fanOut(row *command.Row, cmd *resp.Command) verdict {
 	if s.pipe.Busy() {
 		return retry
 	}
-	args, proto := cloneArgs(cmd.Args), s.proto()
+	args, proto := resp.CloneArgs(cmd.Args), s.proto()
 	e, suicide := s.pipe.Errand(), false
 	if s.within != nil {
 		e.KeepWhole() // it is a part of EXEC's reply

@@ -48,7 +48,7 @@ func (s *session) gatherFrom(row *command.Row, cmd *resp.Command, replicas bool,
 	if s.pipe.Busy() {
 		return retry
 	}
-	args, proto := cloneArgs(cmd.Args), s.proto()
+	args, proto := resp.CloneArgs(cmd.Args), s.proto()
 	return s.alone(row, func(ctx context.Context, e *dispatcher.Errand) []byte {
 		e.Limit(s.srv.mergedLimit())
 		ask := e.AskShards

@@ -32,7 +32,7 @@ func (s *session) info(row *command.Row, cmd *resp.Command) verdict {
 	if s.pipe.Busy() {
 		return retry
 	}
-	args, proto := cloneArgs(cmd.Args), s.proto()
+	args, proto := resp.CloneArgs(cmd.Args), s.proto()
 	var own infoText
 	for _, section := range proxySections {
 		asked := func(arg []byte) bool { return is(arg, section.name) }

@@ -39,7 +39,7 @@ func joining(joined join) handler {
 		if s.pipe.Busy() {
 			return retry
 		}
-		args := cloneArgs(cmd.Args)
+		args := resp.CloneArgs(cmd.Args)
 		return s.alone(row, func(ctx context.Context, e *dispatcher.Errand) []byte {
 			e.Limit(s.srv.mergedLimit())
 			s.awaitEnds(ctx)

@@ -18,7 +18,7 @@ func (s *session) randomKey(row *command.Row, cmd *resp.Command) verdict {
 	if s.pipe.Busy() {
 		return retry
 	}
-	args, proto := cloneArgs(cmd.Args), s.proto()
+	args, proto := resp.CloneArgs(cmd.Args), s.proto()
 	return s.alone(row, func(ctx context.Context, e *dispatcher.Errand) []byte {
 		sizes, err := s.ownErrand().AskShards(ctx, []byte("DBSIZE"))
 		if err != nil {

@@ -19,7 +19,7 @@ func (s *session) scan(row *command.Row, cmd *resp.Command) verdict {
 	if s.pipe.Busy() {
 		return retry
 	}
-	args := cloneArgs(cmd.Args)
+	args := resp.CloneArgs(cmd.Args)
 	req, ok := scan.Parse(args)
 	own := s.srv.isOwnAccount(s.profile)
 	return s.alone(row, func(ctx context.Context, e *dispatcher.Errand) []byte {

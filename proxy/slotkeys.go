@@ -67,7 +67,7 @@ func (s *session) askHolders(row *command.Row, cmd *resp.Command, slot uint16, j
 	if s.pipe.Busy() {
 		return retry
 	}
-	args := cloneArgs(cmd.Args)
+	args := resp.CloneArgs(cmd.Args)
 	return s.aloneAtLength(row, func(ctx context.Context, e *dispatcher.Errand) dispatcher.Reply {
 		e.Limit(s.srv.mergedLimit())
 		cluster := wholeCluster{s.srv.d, s.ownErrand()}

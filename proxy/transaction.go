@@ -193,7 +193,7 @@ func (s *session) enqueue(row *command.Row, cmd *resp.Command) verdict {
 // enqueueOwn takes a command of the session's own into the transaction.
 func (s *session) enqueueOwn(row *command.Row, cmd *resp.Command, d decision) {
 	tx := s.tx
-	call := ownCall{answer: tx.queue.Reserve(), turn: -1, row: row, args: cloneArgs(cmd.Args), do: d.handler}
+	call := ownCall{answer: tx.queue.Reserve(), turn: -1, row: row, args: resp.CloneArgs(cmd.Args), do: d.handler}
 	switch d.way {
 	case wayFanOut:
 		call.do = (*session).fanOut

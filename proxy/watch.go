@@ -97,7 +97,7 @@ func (s *session) watchKeys(row *command.Row, cmd *resp.Command) verdict {
 	if s.pipe.Busy() {
 		return retry
 	}
-	keys := cloneArgs(cmd.Args[1:])
+	keys := resp.CloneArgs(cmd.Args[1:])
 	w := s.watch.take()
 	if w == nil {
 		w = &dispatcher.Watch{}

@@ -129,11 +129,5 @@ func (h *Hub) AwaitEnds(ctx context.Context) {
 		}
 	}
 	h.mu.RUnlock()
-	for _, end := range ends {
-		select {
-		case <-end:
-		case <-ctx.Done():
-			return
-		}
-	}
+	await(ctx, ends)
 }

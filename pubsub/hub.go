@@ -115,17 +115,12 @@ func New(cluster Cluster) *Hub {
 func (h *Hub) Close() {
 	h.mu.Lock()
 	h.closed = true
-	if h.mending != nil && h.mending.Stop() {
-		h.running.Done()
+	for _, timer := range []*time.Timer{h.mending, h.beat, h.looking} {
+		if timer != nil && timer.Stop() {
+			h.running.Done()
+		}
 	}
-	if h.beat != nil && h.beat.Stop() {
-		h.running.Done()
-	}
-	h.beat = nil
-	h.mending = nil
-	if h.looking != nil && h.looking.Stop() {
-		h.running.Done()
-	}
+	h.mending, h.beat, h.looking = nil, nil, nil
 	for _, t := range h.trunks {
 		t.conn.Close()
 		t.rest()

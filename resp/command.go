@@ -38,6 +38,15 @@ type Command struct {
 	Inline bool
 }
 
+// CloneArgs copies arguments, whose memory is the buffer's.
+func CloneArgs(args [][]byte) [][]byte {
+	clones := make([][]byte, len(args))
+	for i, arg := range args {
+		clones[i] = bytes.Clone(arg)
+	}
+	return clones
+}
+
 // Limits bounds what a client may announce. The zero value is what Redis
 // allows by default.
 type Limits struct {
