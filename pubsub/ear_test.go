@@ -19,6 +19,8 @@ func pushed(proto resp.Proto, words ...string) string {
 
 // ear is a client's output.
 type ear struct {
+	deaf sync.Mutex // held: nothing is flushed to it
+
 	mu     sync.Mutex
 	bytes  []byte // that were flushed
 	held   []byte
@@ -36,6 +38,8 @@ func (e *ear) Gather(b []byte, shared bool) {
 }
 
 func (e *ear) FlushGathered() {
+	e.deaf.Lock()
+	defer e.deaf.Unlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.bytes = append(e.bytes, e.held...)
