@@ -68,15 +68,23 @@ func (c *chart) assign(slot uint16, addr string) {
 	})
 }
 
-// fail makes a primary one that the cluster has given up.
+// fail makes a node one that the cluster has given up.
 func (c *chart) fail(addr string) {
 	c.change(func(t *slots.Table) *slots.Table {
 		next := *t
 		next.Shards = slices.Clone(t.Shards)
 		for i, sh := range next.Shards {
+			failed := *sh
+			failed.Replicas = slices.Clone(sh.Replicas)
 			if sh.Primary.Addr == addr {
-				next.Shards[i] = &slots.Shard{Primary: &slots.Node{Addr: addr}, Replicas: sh.Replicas}
+				failed.Primary = &slots.Node{Addr: addr}
 			}
+			for j, n := range sh.Replicas {
+				if n.Addr == addr {
+					failed.Replicas[j] = &slots.Node{Addr: addr}
+				}
+			}
+			next.Shards[i] = &failed
 		}
 		return &next
 	})

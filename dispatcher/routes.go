@@ -87,15 +87,11 @@ type memberSet struct {
 // reroute makes routes of a topology. It is called for one topology at a time.
 func (d *Dispatcher) reroute(t *slots.Table) {
 	rt := newRoutes(t)
-	named := make(map[*member]bool)
+	healthy := make(map[*member]bool) // of all that are named
 	use := func(n *slots.Node) *member {
 		m := d.member(n.Addr)
-		if m.unhealthy.Swap(!n.Healthy) == n.Healthy && !n.Healthy {
-			// The cluster gave the node up: whoever waits for it waits for
-			// nothing.
-			m.node.Reset()
-		}
-		named[m] = true
+		// A redirect may have named a node the primary that was a replica, and is one in the table as well.
+		healthy[m] = healthy[m] || n.Healthy
 		return m
 	}
 	for i, sh := range t.Shards {
@@ -106,8 +102,15 @@ func (d *Dispatcher) reroute(t *slots.Table) {
 			rt.shards[i].replicas = append(rt.shards[i].replicas, use(n))
 		}
 	}
+	for m, is := range healthy {
+		if m.unhealthy.Swap(!is) == is && !is {
+			// The cluster gave the node up: whoever waits for it waits for
+			// nothing.
+			m.node.Reset()
+		}
+	}
 	old := d.routes.Swap(rt)
-	d.dropUnnamed(named)
+	d.dropUnnamed(healthy)
 	d.retries.hurry()
 	d.functions.rerouted(old, rt)
 	if f := d.onReroute.Load(); f != nil {
@@ -145,7 +148,7 @@ func (d *Dispatcher) dropUnnamed(named map[*member]bool) {
 	d.members.mu.Lock()
 	defer d.members.mu.Unlock()
 	for addr, m := range d.members.byAddr {
-		if !named[m] {
+		if _, is := named[m]; !is {
 			delete(d.members.byAddr, addr)
 			d.pool.Drop(m.node)
 		}

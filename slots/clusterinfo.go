@@ -1,6 +1,7 @@
 package slots
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -28,9 +29,12 @@ func parseClusterInfo(text string) clusterInfo {
 	return info
 }
 
-// nodeFlags are the flags of CLUSTER NODES by node id: myself, master, slave, fail?, fail, handshake, noaddr ...
+// nodeFlags are the flags of CLUSTER NODES by node id: myself, master, slave, fail?, fail, handshake, noaddr ... and flagServes.
 // Source: page "CLUSTER NODES" in the Redis docs.
 type nodeFlags map[string][]string
+
+// flagServes is added for a node that has slots.
+const flagServes = "serves"
 
 func parseNodeFlags(text string) nodeFlags {
 	flags := nodeFlags{}
@@ -38,18 +42,16 @@ func parseNodeFlags(text string) nodeFlags {
 		f := strings.Fields(line)
 		if len(f) >= 3 {
 			flags[f[0]] = strings.Split(f[2], ",")
+			if len(f) > 8 && !strings.HasPrefix(f[8], "[") { // the first is no migration
+				flags[f[0]] = append(flags[f[0]], flagServes)
+			}
 		}
 	}
 	return flags
 }
 
 func (f nodeFlags) has(id, flag string) bool {
-	for _, have := range f[id] {
-		if have == flag {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(f[id], flag)
 }
 
 // myself returns the id of the node that answered, or "".
@@ -66,6 +68,7 @@ func (f nodeFlags) myself() string {
 // A suspicion ("fail?") is one node's opinion: enough to spare a replica, not to give up a primary.
 func (f nodeFlags) apply(t *Table) {
 	for _, s := range t.Shards {
+		f.promote(s)
 		if s.Primary != nil && f.has(s.Primary.ID, "fail") {
 			s.Primary.Healthy = false
 		}
@@ -83,5 +86,18 @@ func (f nodeFlags) apply(t *Table) {
 			kept = append(kept, n)
 		}
 		s.Replicas = kept
+	}
+}
+
+// promote makes the node the primary that has the slots. Valkey lists two living masters in a shard for a moment of a planned
+// failover, in no order that would tell.
+func (f nodeFlags) promote(s *Shard) {
+	if s.Primary == nil || f.has(s.Primary.ID, flagServes) {
+		return
+	}
+	i := slices.IndexFunc(s.Replicas, func(n *Node) bool { return f.has(n.ID, flagServes) && !f.has(n.ID, "fail") })
+	if i >= 0 {
+		s.Primary, s.Replicas[i] = s.Replicas[i], s.Primary
+		s.sortReplicas()
 	}
 }

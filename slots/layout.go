@@ -63,8 +63,12 @@ func (t *Table) arrange() {
 		}
 	}
 	for _, s := range t.Shards {
-		slices.SortFunc(s.Replicas, func(a, b *Node) int { return strings.Compare(a.Addr, b.Addr) })
+		s.sortReplicas()
 	}
+}
+
+func (s *Shard) sortReplicas() {
+	slices.SortFunc(s.Replicas, func(a, b *Node) int { return strings.Compare(a.Addr, b.Addr) })
 }
 
 // addr names the shard: the address of its primary.

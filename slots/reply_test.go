@@ -92,6 +92,10 @@ func TestParseShards(t *testing.T) {
 			shardNode("b", 7002, "h", "h", "master", "online"),
 			shardNode("c", 7003, "h", "h", "replica", "online")}}},
 			"0-1: b=h:7002 a=h:7001! c=h:7003"},
+		{"two living masters", list{list{"slots", list{int64(0), int64(1)}, "nodes", list{
+			shardNode("a", 7001, "h", "h", "master", "online"),
+			shardNode("b", 7002, "h", "h", "master", "online")}}},
+			"0-1: a=h:7001 b=h:7002"},
 		{"no slots: kept if it lives", list{
 			list{"slots", list{}, "nodes", list{shardNode("a", 7001, "h", "h", "master", "fail")}},
 			list{"slots", list{}, "nodes", list{shardNode("b", 7002, "h", "h", "master", "online")}}},
@@ -205,6 +209,13 @@ func TestNodeFlags(t *testing.T) {
 		shardNode("f", 7006, "h", "h", "replica", "loading")}},
 		list{"slots", list{int64(2), int64(3)}, "nodes", list{shardNode("g", 7007, "h", "h", "master", "online")}},
 		list{"slots", list{int64(4), int64(5)}, "nodes", list{shardNode("i", 7009, "", "", "master", "online")}},
+		list{"slots", list{int64(6), int64(7)}, "nodes", list{
+			shardNode("j", 7010, "h", "h", "master", "online"),
+			shardNode("k", 7011, "h", "h", "master", "online"),
+			shardNode("l", 7012, "h", "h", "replica", "online")}},
+		list{"slots", list{int64(8), int64(9)}, "nodes", list{
+			shardNode("m", 7013, "h", "h", "master", "online"),
+			shardNode("n", 7014, "h", "h", "master", "fail")}},
 	}, "h")
 	if err != nil {
 		t.Fatal(err)
@@ -217,9 +228,15 @@ e h:7005@17005 myself,slave a 0 0 1 connected
 f h:7006@17006 slave a 0 0 1 connected
 g h:7007@17007 master,fail - 0 0 1 disconnected 2-3
 i :0@0 master,fail,noaddr - 0 0 1 disconnected 4-5
+j h:7010@17010 master - 0 0 1 connected [6->-a]
+k h:7011@17011 master - 0 0 2 connected 6-7
+l h:7012@17012 slave k 0 0 2 connected
+m h:7013@17013 master - 0 0 2 connected
+n h:7014@17014 master,fail - 0 0 1 disconnected 8-9
 `)
 	flags.apply(table)
-	want := "0-1: a=h:7001 b=h:7002! c=h:7003! e=h:7005 f=h:7006!\n2-3: g=h:7007!\n4-5: none"
+	want := "0-1: a=h:7001 b=h:7002! c=h:7003! e=h:7005 f=h:7006!\n2-3: g=h:7007!\n4-5: none\n" +
+		"6-7: k=h:7011 j=h:7010 l=h:7012\n8-9: m=h:7013 n=h:7014!"
 	if got := format(table); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -83,7 +83,7 @@ func parseShardNodes(v any, askedHost string) ([]nodeReply, error) {
 }
 
 // makeShard picks the primary. Servers that know shards by an id list two masters for a while after a failover, the failed one
-// still among them: the living one is the primary, the other a replica-to-be that is not healthy.
+// still among them: a living one is the primary, the other goes with the replicas. See also nodeFlags.promote.
 func makeShard(nodes []nodeReply) *Shard {
 	s := &Shard{}
 	primary := -1
@@ -94,11 +94,9 @@ func makeShard(nodes []nodeReply) *Shard {
 	}
 	for i, n := range nodes {
 		node := &Node{ID: n.id, Addr: n.addr, Healthy: !n.down}
-		switch {
-		case i == primary:
+		if i == primary {
 			s.Primary = node
-		default:
-			node.Healthy = node.Healthy && n.replica
+		} else {
 			s.Replicas = append(s.Replicas, node)
 		}
 	}
