@@ -35,7 +35,7 @@ func (s runnerState) String() string {
 
 // TaskRunner carries tasks over one connection, in order. Its methods are safe
 // for concurrent use. It connects when the first task comes, and again after a
-// loss. It clocks itself: see Flush.
+// loss, or after a rest if nobody has used it for long. It clocks itself: see Flush.
 type TaskRunner struct {
 	// Set at construction.
 	node    *Node
@@ -52,7 +52,7 @@ type TaskRunner struct {
 	draining bool  // closes when the queue is empty
 	closing  bool  // ends as soon as it is connected
 	givenUp  bool  // Reset has ended the connection
-	link     *link // set in stateUp
+	link     *link // set in stateUp, nil else
 	queue    fifo
 	pending  uint32      // how many of the newest entries are not flushed
 	out      netio.Batch // the bytes of those

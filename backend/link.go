@@ -127,13 +127,17 @@ func (r *TaskRunner) start(l *link) {
 }
 
 // end takes the runner down and fails every task that it holds. l is nil if
-// there was no connection.
+// there was no connection. A link that was given up takes nothing along; see rest.
 func (r *TaskRunner) end(l *link, cause error) {
 	var written int64
 	if l != nil {
 		written = l.conn.EndOutput()
 	}
 	r.mu.Lock()
+	if l != nil && r.link != l { // the lane had it rest
+		r.mu.Unlock()
+		return
+	}
 	r.state = stateEnding
 	if r.draining && (r.tenant != nil || errors.Is(cause, net.ErrClosed)) {
 		cause = ErrClosed

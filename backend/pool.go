@@ -32,6 +32,12 @@ type Config struct {
 	// LeaseLinger is for how long more of them than IdleLeases are kept. Zero
 	// means not at all.
 	LeaseLinger time.Duration
+	// LaneLinger is for how long a lane keeps its connection while nobody sends
+	// anything over it; the next task connects again. Zero means for ever.
+	LaneLinger time.Duration
+	// Own is the user whose lanes keep their connections all the same. Only User and
+	// Password count.
+	Own Profile
 	// MaxLeases is how many connections per node may be held at a time; see
 	// Node.Hold. Zero means any number.
 	MaxLeases int
@@ -90,9 +96,9 @@ func (p *Pool) SetSlow(d time.Duration) {
 // Slow is what SetSlow said, in nanoseconds; math.MaxInt64 for none.
 func (p *Pool) Slow() int64 { return p.slow.Load() }
 
-// Run fails tasks past their deadline, and finds out which nodes are silent, until
-// ctx ends; then it closes the pool and returns when all of its goroutines have
-// ended.
+// Run fails tasks past their deadline, finds out which nodes are silent, and has
+// idle lanes rest, until ctx ends; then it closes the pool and returns when all of its
+// goroutines have ended.
 func (p *Pool) Run(ctx context.Context) {
 	defer p.Close()
 	var expiring <-chan time.Time // nil: tasks have no deadline
@@ -100,6 +106,12 @@ func (p *Pool) Run(ctx context.Context) {
 		tick := time.NewTicker(max(time.Millisecond, p.cfg.RequestTimeout/8))
 		defer tick.Stop()
 		expiring = tick.C
+	}
+	var resting <-chan time.Time // nil: lanes keep their connections
+	if p.cfg.LaneLinger > 0 {
+		tick := time.NewTicker(max(time.Millisecond, p.cfg.LaneLinger/restsPerLinger))
+		defer tick.Stop()
+		resting = tick.C
 	}
 	listening := time.NewTicker(listenEvery)
 	defer listening.Stop()
@@ -109,6 +121,8 @@ func (p *Pool) Run(ctx context.Context) {
 			return
 		case <-expiring:
 			p.expire(Now() - int64(p.cfg.RequestTimeout))
+		case <-resting:
+			p.restIdle(Now() - int64(p.cfg.LaneLinger))
 		case <-listening.C:
 			p.listen(Now())
 		}

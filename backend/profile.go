@@ -82,6 +82,11 @@ func (p Profile) Since(before Profile) [][]string {
 	return cmds
 }
 
+// sameUser reports whether p acts as the user of other.
+func (p Profile) sameUser(other Profile) bool {
+	return p.userName() == other.userName() && p.Password == other.Password
+}
+
 func (p Profile) userName() string {
 	if p.User == "" {
 		return "default"

@@ -163,6 +163,9 @@ func (l *link) take(count int) (owed []entry, err error) {
 	slow := r.node.pool.slow.Load()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.link != l { // given up; see rest
+		return nil, errUnasked
+	}
 	for i := range count {
 		first := rest[0]
 		rest = rest[l.lens[i]:]

@@ -28,6 +28,10 @@ const reloadGap = 100 * time.Millisecond
 // -backend-idle-connections: those of a queue's workers are idle and in use by turns.
 const leaseLinger = 10 * time.Second
 
+// laneLinger is for how long a user's shared connections are kept while nobody says anything over them. Those of the proxy's
+// own user are kept for ever.
+const laneLinger = time.Minute
+
 // rooms is the proxy put together.
 type rooms struct {
 	poller     *netio.Poller // nil: goroutines
@@ -53,8 +57,9 @@ func newRooms(o options, procs int) (*rooms, error) {
 		Seeds: o.StartupNodes, User: o.User, Password: o.Password, ConnectTimeout: o.ConnectTimeout,
 	})
 	r.watcher = slots.NewWatcher(r.source, o.SlotsReloadInterval, reloadGap)
+	own := backend.Profile{User: o.User, Password: o.Password}
 	r.pool = backend.NewPool(backend.Config{
-		ConnectTimeout: o.ConnectTimeout, Lanes: o.lanes(procs), RequestTimeout: o.RequestTimeout,
+		ConnectTimeout: o.ConnectTimeout, Lanes: o.lanes(procs), RequestTimeout: o.RequestTimeout, LaneLinger: laneLinger, Own: own,
 		IdleLeases: o.BackendIdleConnections, LeaseLinger: leaseLinger, MaxLeases: o.BackendMaxLeases,
 		Poller: r.poller,
 	})
@@ -66,7 +71,7 @@ func newRooms(o options, procs int) (*rooms, error) {
 		ReadYourWrites:  o.ReadYourWrites,
 		MaxRedirects:    orNone(o.MaxRedirects),
 		RedirectTimeout: orNone(o.RedirectTimeout),
-		Own:             backend.Profile{User: o.User, Password: o.Password},
+		Own:             own,
 	}, r.pool, r.watcher)
 	r.server = proxy.New(proxy.Config{
 		User: o.User, Password: o.Password, RequireAuth: o.RequireAuth,

@@ -27,6 +27,8 @@ const (
 	reloadGap = 100 * time.Millisecond
 	// leaseLinger is the program's own.
 	leaseLinger = 10 * time.Second
+	// laneLinger is the program's own.
+	laneLinger = time.Minute
 )
 
 // Config says which proxy to start. The zero value of a field is what the zero value in the room's own Config is, save
@@ -47,8 +49,8 @@ type Config struct {
 	Proxy proxy.Config
 	// Dispatcher is for the dispatcher.
 	Dispatcher dispatcher.Config
-	// Backend is for the pool; ConnectTimeout in it is not looked at, and IdleLeases
-	// and LeaseLinger are the program's if they are zero.
+	// Backend is for the pool; ConnectTimeout and Own in it are not looked at, and
+	// IdleLeases, LeaseLinger and LaneLinger are the program's if they are zero.
 	Backend backend.Config
 }
 
@@ -105,6 +107,9 @@ func launch(cfg Config) (*Proxy, error) {
 	if cfg.Backend.LeaseLinger == 0 {
 		cfg.Backend.LeaseLinger = leaseLinger
 	}
+	if cfg.Backend.LaneLinger == 0 {
+		cfg.Backend.LaneLinger = laneLinger
+	}
 	cfg.Backend.ConnectTimeout = cfg.ConnectTimeout
 	cfg.Proxy.User, cfg.Proxy.Password = cfg.User, cfg.Password
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -123,6 +128,7 @@ func launch(cfg Config) (*Proxy, error) {
 		Seeds: cfg.Seeds, User: cfg.User, Password: cfg.Password, ConnectTimeout: cfg.ConnectTimeout,
 	})
 	cfg.Dispatcher.Own = backend.Profile{User: cfg.User, Password: cfg.Password}
+	cfg.Backend.Own = cfg.Dispatcher.Own
 	p.Watcher = slots.NewWatcher(p.source, cfg.ReloadInterval, reloadGap)
 	p.Pool = backend.NewPool(cfg.Backend)
 	p.Dispatcher = dispatcher.New(cfg.Dispatcher, p.Pool, p.Watcher)
