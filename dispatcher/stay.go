@@ -27,6 +27,7 @@ type stay struct {
 	// Guarded by mu.
 	over bool // the node has answered, or cannot
 	pins int  // who needs the connection to be nobody else's
+	late bool // a CLIENT UNBLOCK without a reply may reach the node yet
 }
 
 // newStay makes a stay at a node. It sends nothing.
@@ -68,8 +69,16 @@ func (st *stay) end() {
 	free := st.pins == 0
 	st.mu.Unlock()
 	if free {
-		st.lease.Release()
+		st.release()
 	}
+}
+
+// release gives the connection up, when the stay is over and nobody has a pin any more.
+func (st *stay) release() {
+	if st.late {
+		st.lease.Spoil()
+	}
+	st.lease.Release()
 }
 
 // pin keeps the connection from being another's until unpin; false if the stay
@@ -89,7 +98,7 @@ func (st *stay) unpin() {
 	free := st.over && st.pins == 0
 	st.mu.Unlock()
 	if free {
-		st.lease.Release()
+		st.release()
 	}
 }
 
@@ -122,7 +131,13 @@ func (st *stay) unblock(patience time.Duration, reason [][]byte, ask func(args .
 		}
 		if id != 0 {
 			args := append([][]byte{[]byte("CLIENT"), []byte("UNBLOCK"), strconv.AppendInt(nil, id, 10)}, reason...)
-			if reply, err := ask(args...); err != nil || string(reply) != string(replyZero) {
+			reply, err := ask(args...)
+			if err != nil {
+				st.mu.Lock()
+				st.late = true
+				st.mu.Unlock()
+			}
+			if err != nil || string(reply) != string(replyZero) {
 				return reply, err
 			}
 		}
