@@ -126,6 +126,7 @@ func deniedBy(err error) (text string, denied bool) {
 
 // moveLocked has a leg's topic placed again, when that has a chance.
 func (t *trunk) moveLocked(l *leg) {
+	t.hub.leaveLocked(l.topic)
 	delete(t.legs[l.topic.kind], l.topic.name)
 	t.hub.forgetLegLocked(l)
 	t.hub.homeless[l.topic] = struct{}{}

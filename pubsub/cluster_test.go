@@ -34,10 +34,11 @@ type cluster struct {
 	fences    int               // that they were asked for
 	opened    int               // connections so far
 	doubts    int               // calls of Refresh
+	lulls     map[string]int    // of sharded channels, that have not ended
 }
 
 func newCluster(t *testing.T, primaries ...string) *cluster {
-	c := &cluster{primaries: primaries, links: map[*link]struct{}{}, refuses: map[string]string{}}
+	c := &cluster{primaries: primaries, links: map[*link]struct{}{}, refuses: map[string]string{}, lulls: map[string]int{}}
 	for slot := range c.owners {
 		c.owners[slot] = primaries[slot%len(primaries)]
 	}
@@ -107,12 +108,38 @@ func (c *cluster) Refresh(string) {
 	c.doubts++
 }
 
-func (c *cluster) Lull(Kind, []string, bool, func()) (Lull, bool) { return lull{}, true }
+func (c *cluster) Lull(kind Kind, names []string, _ bool, _ func()) (Lull, bool) {
+	l := &lull{c: c}
+	if kind == Shard {
+		l.names = names
+	}
+	l.count(1)
+	return l, true
+}
 
 // lull is one in which nothing is under way: the tests themselves publish.
-type lull struct{}
+type lull struct {
+	c     *cluster
+	names []string
+	once  sync.Once
+}
 
-func (lull) End() {}
+func (l *lull) End() { l.once.Do(func() { l.count(-1) }) }
+
+func (l *lull) count(n int) {
+	for _, name := range l.names {
+		l.c.mu.Lock()
+		l.c.lulls[name] += n
+		l.c.mu.Unlock()
+	}
+}
+
+// lullsOf returns how many Lulls of a sharded channel have not ended.
+func (c *cluster) lullsOf(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lulls[name]
+}
 
 func (c *cluster) Open(addr string, _ backend.ProfileHandle, holder backend.StreamHolder) Upstream {
 	l := &link{c: c, addr: addr, holder: holder, in: make(chan func(), 10000), wake: make(chan struct{}, 1), subs: map[string]bool{}}

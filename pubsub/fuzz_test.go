@@ -63,7 +63,7 @@ func (*deaf) Primaries() []string                                               
 func (*deaf) Replicas() []string                                                  { return nil }
 func (*deaf) Moved(string, string)                                                {}
 func (*deaf) Refresh(string)                                                      {}
-func (*deaf) Lull(Kind, []string, bool, func()) (Lull, bool)                      { return lull{}, true }
+func (*deaf) Lull(Kind, []string, bool, func()) (Lull, bool)                      { return &lull{}, true }
 func (*deaf) Match(_, _ []byte) bool                                              { return true }
 func (*deaf) Send([]byte)                                                         {}
 func (*deaf) Lose(error)                                                          {}

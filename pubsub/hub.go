@@ -270,6 +270,7 @@ func (h *Hub) reviewLocked(t *topic, fit map[string]bool) {
 	for i := len(t.legs) - 1; i >= 0; i-- {
 		l := t.legs[i]
 		if !fit[l.trunk.addr] || owner != "" && l.trunk.addr != owner {
+			h.leaveLocked(t)
 			h.detachLocked(l)
 		}
 	}

@@ -171,3 +171,32 @@ func TestShardedChannelsMove(t *testing.T) {
 	}
 	l.Close()
 }
+
+// TestNothingIsPublishedWhileAShardedChannelMoves: until the new node tells of it, or nobody wants it any more.
+func TestNothingIsPublishedWhileAShardedChannelMoves(t *testing.T) {
+	c := newCluster(t, "A", "B")
+	l := c.listener(resp.RESP3)
+	l.join(t, Shard, "moves", "ends")
+	for _, name := range []string{"moves", "ends"} {
+		c.mu.Lock()
+		c.refuses[name] = "CLUSTERDOWN Hash slot not served"
+		to := map[string]string{"A": "B", "B": "A"}[c.owners[name[0]]]
+		c.mu.Unlock()
+		before := c.askedFor("ssubscribe " + name)
+		c.move(name, to)
+		eventually(t, "the new node was asked twice", func() bool { return c.askedFor("ssubscribe "+name) >= before+2 })
+		if n := c.lullsOf(name); n != 1 {
+			t.Errorf("%d lulls of %s", n, name)
+		}
+	}
+	c.mu.Lock()
+	delete(c.refuses, "moves")
+	c.mu.Unlock()
+	l.Leave(Shard, []string{"ends"}).Wait(t.Context())
+	for _, name := range []string{"moves", "ends"} {
+		eventually(t, name+" is published again", func() bool { return c.lullsOf(name) == 0 })
+	}
+	c.publish(c.Owner('m'), "moves", "x")
+	eventually(t, "it is heard", func() bool { return strings.Contains(l.heard(), pushed(resp.RESP3, "smessage", "moves", "x")) })
+	l.Close()
+}

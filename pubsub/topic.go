@@ -26,6 +26,7 @@ type topic struct {
 	fault   string            // a node's refusal
 	changed chan struct{}     // closed when it is up, or has a fault
 	fences  []<-chan struct{} // see settleLocked
+	lull    Lull              // until it has moved; nil: none
 
 	published atomic.Bool // somebody was told who hears it, maybe before they have
 }
@@ -195,6 +196,7 @@ func (h *Hub) removeLocked(t *topic, fences []<-chan struct{}) []<-chan struct{}
 		}
 	}
 	delete(h.homeless, t)
+	t.arriveLocked()
 	for len(t.legs) > 0 {
 		fences = append(fences, h.detachLocked(t.legs[len(t.legs)-1]))
 	}
@@ -206,7 +208,25 @@ func (h *Hub) confirmedLocked(l *leg) {
 	l.up = true
 	h.delay = 0
 	if l.topic.upLocked() {
+		l.topic.arriveLocked()
 		l.topic.tellLocked()
+	}
+}
+
+// leaveLocked says that a sharded channel moves to another node. What is published
+// meanwhile waits: who subscribes would not hear of it, or the node would count the
+// new subscription before it has told of it.
+func (h *Hub) leaveLocked(t *topic) {
+	if t.kind == Shard && t.lull == nil {
+		t.lull, _ = h.cluster.Lull(t.kind, []string{t.name}, false, nil)
+	}
+}
+
+// arriveLocked says that the topic is where it is to be, or nowhere any more.
+func (t *topic) arriveLocked() {
+	if t.lull != nil {
+		t.lull.End()
+		t.lull = nil
 	}
 }
 
