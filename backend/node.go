@@ -15,8 +15,9 @@ type Node struct {
 	pool *Pool
 
 	dropped atomic.Bool
-	failing atomic.Bool // the last connection attempt or connection failed
-	silent  atomic.Bool // it owes replies and says nothing
+	steps   atomic.Int32 // of dropDelay that have begun
+	failing atomic.Bool  // the last connection attempt or connection failed
+	silent  atomic.Bool  // it owes replies and says nothing
 	losses  atomic.Uint32
 	lanes   atomic.Pointer[[]laneSet]
 	leases  leaseSet
@@ -98,6 +99,15 @@ func (n *Node) eachRunner(f func(*TaskRunner)) {
 	for _, r := range runners {
 		f(r)
 	}
+}
+
+// leave is closeNow after dropDelay, unless it was called so often already.
+func (n *Node) leave() {
+	if n.steps.Add(1) > dropSteps {
+		n.closeNow()
+		return
+	}
+	time.AfterFunc(dropDelay/dropSteps, n.leave)
 }
 
 // closeNow closes all connections with all that they hold.

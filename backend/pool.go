@@ -101,11 +101,12 @@ func (p *Pool) Slow() int64 { return p.slow.Load() }
 // goroutines have ended.
 func (p *Pool) Run(ctx context.Context) {
 	defer p.Close()
-	var expiring <-chan time.Time // nil: tasks have no deadline
+	var due <-chan time.Time // nil: tasks have no deadline
+	var expiring *looks
 	if p.cfg.RequestTimeout > 0 {
-		tick := time.NewTicker(max(time.Millisecond, p.cfg.RequestTimeout/8))
-		defer tick.Stop()
-		expiring = tick.C
+		expiring = newLooks(max(time.Millisecond, p.cfg.RequestTimeout/8))
+		defer expiring.Stop()
+		due = expiring.C
 	}
 	var resting <-chan time.Time // nil: lanes keep their connections
 	if p.cfg.LaneLinger > 0 {
@@ -113,18 +114,22 @@ func (p *Pool) Run(ctx context.Context) {
 		defer tick.Stop()
 		resting = tick.C
 	}
-	listening := time.NewTicker(listenEvery)
+	listening := newLooks(listenEvery)
 	defer listening.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-expiring:
-			p.expire(Now() - int64(p.cfg.RequestTimeout))
 		case <-resting:
 			p.restIdle(Now() - int64(p.cfg.LaneLinger))
+		case <-due:
+			if expiring.counts() {
+				p.expire(Now() - int64(p.cfg.RequestTimeout))
+			}
 		case <-listening.C:
-			p.listen(Now())
+			if listening.counts() {
+				p.listen(Now())
+			}
 		}
 	}
 }
@@ -182,8 +187,12 @@ func (p *Pool) present() []*Node {
 }
 
 // dropDelay is how long the lanes of a node that left have to answer what they
-// hold. A node that nobody names any more is mostly dead.
-const dropDelay = time.Second
+// hold. A node that nobody names any more is mostly dead. It passes in dropSteps, so
+// that what came while the process stood still is read all the same.
+const (
+	dropDelay = time.Second
+	dropSteps = 4
+)
 
 // Drop takes the node out of the pool. Its lanes answer what they hold and
 // close, after a second at the latest; Enqueue refuses from then on.
@@ -201,7 +210,7 @@ func (p *Pool) Drop(n *Node) {
 	p.mu.Unlock()
 	n.eachRunner(func(r *TaskRunner) { r.Close(true) })
 	n.streams.close()
-	time.AfterFunc(dropDelay, n.closeNow)
+	n.leave()
 }
 
 // Verify asks the node whether it accepts the profile and then the commands of
