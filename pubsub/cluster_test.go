@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -142,7 +143,7 @@ func (c *cluster) lullsOf(name string) int {
 }
 
 func (c *cluster) Open(addr string, _ backend.ProfileHandle, holder backend.StreamHolder) Upstream {
-	l := &link{c: c, addr: addr, holder: holder, in: make(chan func(), 10000), wake: make(chan struct{}, 1), subs: map[string]bool{}}
+	l := &link{c: c, addr: addr, holder: holder, some: make(chan struct{}, 1), wake: make(chan struct{}, 1), subs: map[string]bool{}}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if slices.Contains(c.primaries, addr) || slices.Contains(c.replicas, addr) {
@@ -219,6 +220,11 @@ func (c *cluster) at(sub string) map[string]int {
 		}
 	}
 	return count
+}
+
+// virtually runs f in virtual time, for what the Hub's timers do: they are not late, however late the machine is.
+func virtually(t *testing.T, f func(t *testing.T, c *cluster), primaries ...string) {
+	synctest.Test(t, func(t *testing.T) { f(t, newCluster(t, primaries...)) })
 }
 
 // patience is for the slowest machine.

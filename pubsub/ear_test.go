@@ -65,11 +65,18 @@ func (e *ear) heard() string {
 	return string(e.bytes)
 }
 
+// size is how many bytes were heard.
+func (e *ear) size() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.bytes)
+}
+
 // hears waits until a client has heard exactly want since the last time.
 func (e *ear) hears(t *testing.T, want string) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
-	for len(e.heard()) < len(want) && time.Now().Before(deadline) {
+	for e.size() < len(want) && time.Now().Before(deadline) {
 		time.Sleep(time.Millisecond)
 	}
 	e.mu.Lock()

@@ -84,7 +84,7 @@ type Hub struct {
 	homeless  map[*topic]struct{}  // lacks a leg
 	shunned   map[string]time.Time // nodes that could not be connected to, and until when that counts
 	unsent    []*trunk             // to be flushed when mu is released
-	strangers map[string]time.Time // nodes without slots that are no replicas, and since when
+	strangers map[string]int       // nodes without slots that are no replicas, and how many looks found them so
 	looking   *time.Timer          // is going to look at them again; nil: there are none
 	mending   *time.Timer          // runs while there are homeless topics; nil: none does
 	delay     time.Duration        // of the next
@@ -190,7 +190,10 @@ func (h *Hub) Rerouted() {
 }
 
 // review moves the topics whose node is not the right one any more.
-func (h *Hub) review() {
+func (h *Hub) review() { h.reviewAll(false) }
+
+// reviewAll is review. look says that strangers have had another while.
+func (h *Hub) reviewAll(look bool) {
 	defer h.running.Done()
 	h.mu.Lock()
 	defer h.unlock()
@@ -205,7 +208,7 @@ func (h *Hub) review() {
 	for _, addr := range h.cluster.Replicas() {
 		members[addr] = true
 	}
-	h.bearStrangersLocked(members)
+	h.bearStrangersLocked(members, look)
 	for _, named := range h.topics {
 		for _, same := range named {
 			for _, t := range same {
@@ -220,44 +223,46 @@ func (h *Hub) review() {
 	h.mendLocked()
 }
 
-// strangerFor is for how long a node without slots that is no replica keeps its
-// subscriptions: in a failover one may be seen like that for a moment.
-const strangerFor = 2 * time.Second
+// A node without slots that is no replica keeps its subscriptions for a while: in a
+// failover one may be seen like that for a moment. It is looked at again, so often that a
+// process which has stood still meanwhile hears first what the cluster says now.
+const (
+	strangerLooks = 4
+	strangerEvery = 500 * time.Millisecond
+)
 
-// bearStrangersLocked adds the nodes with trunks to members that were so until not
-// long ago, and has them looked at again.
-func (h *Hub) bearStrangersLocked(members map[string]bool) {
-	now := time.Now()
-	strangers := make(map[string]time.Time)
+// bearStrangersLocked adds the nodes with trunks to members that are strangers since not
+// long ago. look says that it is time to count.
+func (h *Hub) bearStrangersLocked(members map[string]bool, look bool) {
+	strangers := make(map[string]int)
 	for key := range h.trunks {
-		if members[key.addr] {
-			continue
+		if !members[key.addr] {
+			strangers[key.addr] = h.strangers[key.addr]
 		}
-		since, known := h.strangers[key.addr]
-		if !known {
-			since = now
-		}
-		strangers[key.addr] = since
 	}
 	h.strangers = strangers
 	again := false
-	for addr, since := range strangers {
-		if now.Sub(since) < strangerFor {
+	for addr := range strangers {
+		if look {
+			strangers[addr]++
+		}
+		if strangers[addr] < strangerLooks {
 			members[addr], again = true, true
 		}
 	}
 	if again && h.looking == nil {
 		h.running.Add(1)
-		h.looking = time.AfterFunc(strangerFor, h.lookAgain)
+		h.looking = time.AfterFunc(strangerEvery, h.lookAgain)
 	}
 }
 
-// lookAgain is review after a while.
+// lookAgain is review after a while. It has the topology loaded for the next one.
 func (h *Hub) lookAgain() {
 	h.mu.Lock()
 	h.looking = nil
 	h.mu.Unlock()
-	h.review()
+	h.cluster.Refresh("a node has no part in the cluster")
+	h.reviewAll(true)
 }
 
 // reviewLocked takes away the legs of a topic that are at wrong nodes: not at one of

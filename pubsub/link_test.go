@@ -3,6 +3,7 @@ package pubsub
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/resp"
@@ -13,8 +14,13 @@ type link struct {
 	c      *cluster
 	addr   string
 	holder backend.StreamHolder
-	in     chan func() // what happens, one after the other
 	wake   chan struct{}
+	some   chan struct{} // holds a token when something happens
+
+	mu sync.Mutex
+	// Guarded by mu.
+	in   []func() // what happens, one after the other; however much: it must hold nobody up
+	over bool
 
 	// Guarded by cluster.mu.
 	unread []byte
@@ -25,13 +31,44 @@ type link struct {
 
 // serve does what happens until the connection ends.
 func (l *link) serve() {
-	for f := range l.in {
+	for f := l.next(); f != nil; f = l.next() {
 		f()
 		if l.holder.Caught() {
 			<-l.wake
 		}
 	}
 	l.holder.Ended(backend.ErrClosed)
+}
+
+// next waits for what happens next; nil: nothing more will.
+func (l *link) next() (f func()) {
+	for {
+		l.mu.Lock()
+		over := l.over
+		if len(l.in) > 0 {
+			f, l.in = l.in[0], l.in[1:]
+		}
+		l.mu.Unlock()
+		if f != nil || over {
+			return f
+		}
+		<-l.some
+	}
+}
+
+// happen has f called behind all else, or says with nil that it is over.
+func (l *link) happen(f func()) {
+	l.mu.Lock()
+	if f == nil {
+		l.over = true
+	} else {
+		l.in = append(l.in, f)
+	}
+	l.mu.Unlock()
+	select {
+	case l.some <- struct{}{}:
+	default:
+	}
 }
 
 func (l *link) Resume() {
@@ -54,7 +91,7 @@ func (l *link) closeLocked() {
 	if !l.closed {
 		l.closed = true
 		delete(l.c.links, l)
-		close(l.in)
+		l.happen(nil)
 	}
 }
 
@@ -110,6 +147,6 @@ func (l *link) push(word, name string) {
 
 func (l *link) say(reply []byte) {
 	if !l.closed && !l.mute {
-		l.in <- func() { l.holder.Heard(reply) }
+		l.happen(func() { l.holder.Heard(reply) })
 	}
 }

@@ -57,8 +57,9 @@ func (h *Hub) settled() bool {
 }
 
 // TestDemotedNodes: a node that has become a replica keeps what it hears as well as any. What only primaries tell is asked of them.
-func TestDemotedNodes(t *testing.T) {
-	c := newCluster(t, "A", "B")
+func TestDemotedNodes(t *testing.T) { virtually(t, demotedNodes, "A", "B") }
+
+func demotedNodes(t *testing.T, c *cluster) {
 	c.mu.Lock()
 	c.owners['a'], c.owners['*'] = "A", "A"
 	c.mu.Unlock()
@@ -95,8 +96,9 @@ func (h *Hub) reviewNow() {
 
 // TestUnreachableHome: while a node cannot be reached, and the cluster has not noticed, another one tells of what is published
 // elsewhere, and clients can subscribe. A sharded channel has one place only.
-func TestUnreachableHome(t *testing.T) {
-	c := newCluster(t, "A", "B")
+func TestUnreachableHome(t *testing.T) { virtually(t, unreachableHome, "A", "B") }
+
+func unreachableHome(t *testing.T, c *cluster) {
 	c.mu.Lock()
 	c.owners['n'], c.owners['o'] = "A", "A"
 	c.mu.Unlock()
@@ -120,8 +122,9 @@ func TestUnreachableHome(t *testing.T) {
 }
 
 // TestNodesThatLeave: a node that works and is in the cluster no more is left.
-func TestNodesThatLeave(t *testing.T) {
-	c := newCluster(t, "A", "B")
+func TestNodesThatLeave(t *testing.T) { virtually(t, nodesThatLeave, "A", "B") }
+
+func nodesThatLeave(t *testing.T, c *cluster) {
 	l := c.listener(resp.RESP3)
 	l.join(t, Channel, "a", "b")
 	l.join(t, Pattern, "*")

@@ -17,8 +17,6 @@ import (
 // connection; and nothing outside of that.
 func TestMessagesAreHeardFromConfirmationToEnd(t *testing.T) {
 	c := newCluster(t, "A", "B")
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
 	stop := make(chan struct{})
 	var publishing sync.WaitGroup
 	var mu sync.Mutex
@@ -43,6 +41,8 @@ func TestMessagesAreHeardFromConfirmationToEnd(t *testing.T) {
 	for i := range 8 {
 		clients.Go(func() {
 			for range 30 {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
 				l := c.listener(resp.Proto(2 + i%2))
 				if err := l.Join(someone, Channel, []string{"news"}).Wait(ctx, func(told []byte) { l.Gather(told, false) }); err != nil {
 					t.Error(err)

@@ -9,8 +9,9 @@ import (
 
 // TestSilentNode: a node that says nothing any more, though its connection is open, is left for another one; one that only has
 // nothing to say is not.
-func TestSilentNode(t *testing.T) {
-	c := newCluster(t, "A", "B")
+func TestSilentNode(t *testing.T) { virtually(t, silentNode, "A", "B") }
+
+func silentNode(t *testing.T, c *cluster) {
 	c.hub.pulse = pulse{every: 5 * time.Millisecond, ask: 1, doubt: 2, lost: 200}
 	l := c.listener(resp.RESP3)
 	l.join(t, Channel, "a", "b")
