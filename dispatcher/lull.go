@@ -32,12 +32,17 @@ type Lull struct {
 	quiet  func() // nil: was called, or is not wanted
 	hushes []*hush
 	left   int // messages under way that it waits for
+	looks  int // that have found it waiting
 	ended  bool
 }
 
 // lullPatience bounds how long a Lull waits for messages under way, and how long a
-// message waits for Lulls: their node may hang. Numbers may be wrong then.
-const lullPatience = 250 * time.Millisecond
+// message waits for Lulls: their node may hang. Numbers may be wrong then. It passes
+// in lullLooks, so that what has come while the process stood still is taken first.
+const (
+	lullPatience = 250 * time.Millisecond
+	lullLooks    = 5
+)
 
 // Lull begins a Lull. now is true if nothing is under way; else quiet, which may be
 // nil, is called when that is so, or takes too long, without locks. It must not be
@@ -53,9 +58,22 @@ func (d *Dispatcher) Lull(scope Scope, names []string, far bool, quiet func()) (
 		return l, true
 	}
 	if quiet != nil {
-		time.AfterFunc(lullPatience, l.tell)
+		time.AfterFunc(ms.patience/lullLooks, l.look)
 	}
 	return l, false
+}
+
+// look has quiet called if it was waited for too long.
+func (l *Lull) look() {
+	l.of.mu.Lock()
+	l.looks++
+	waits := l.looks < lullLooks && l.quiet != nil
+	l.of.mu.Unlock()
+	if !waits {
+		l.tell()
+		return
+	}
+	time.AfterFunc(l.of.patience/lullLooks, l.look)
 }
 
 // beginLocked holds back what comes, and reports whether nothing is under way. If
@@ -147,6 +165,7 @@ type hush struct {
 	next    []*Lull // that begin when those messages are under way
 	over    bool
 	limit   *time.Timer // of the waiting; nil: none does
+	looks   int         // that have found some waiting
 }
 
 // keepLocked has m wait.
@@ -154,7 +173,7 @@ func (h *hush) keepLocked(m *message) {
 	m.behind = h
 	h.waiting = append(h.waiting, m)
 	if h.limit == nil {
-		h.limit = time.AfterFunc(lullPatience, h.expire)
+		h.limit = time.AfterFunc(h.of.patience/lullLooks, h.look)
 	}
 }
 
@@ -166,10 +185,15 @@ func (h *hush) forgetLocked(m *message) {
 	}
 }
 
-func (h *hush) expire() {
+// look ends the hush if messages have waited for too long.
+func (h *hush) look() {
 	h.of.mu.Lock()
 	defer h.of.mu.Unlock()
-	if !h.over {
+	switch h.looks++; {
+	case h.over:
+	case h.looks < lullLooks:
+		h.limit.Reset(h.of.patience / lullLooks)
+	default:
 		h.overLocked()
 	}
 }

@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"sync"
+	"time"
 
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
@@ -69,7 +70,8 @@ func (m *message) recycle() {
 // messages is those under way, and the names for which there are to be none.
 type messages struct {
 	// Set at construction.
-	d *Dispatcher
+	d        *Dispatcher
+	patience time.Duration // see lullPatience
 
 	mu sync.Mutex
 	// Guarded by mu, which comes after the Pipelines' locks.
@@ -82,7 +84,7 @@ type messages struct {
 }
 
 func (ms *messages) init(d *Dispatcher) {
-	ms.d = d
+	ms.d, ms.patience = d, lullPatience
 	ms.underWay.prev, ms.underWay.next = &ms.underWay, &ms.underWay
 	for scope := range ms.hushed {
 		ms.hushed[scope] = make(map[string]*hush)
