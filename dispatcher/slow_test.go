@@ -37,12 +37,13 @@ func TestSlowRequests(t *testing.T) {
 	} {
 		ask(strings.Fields(tt.line)...)
 		s.mu.Lock()
-		if len(s.slow) != 1 {
-			t.Fatalf("%s: told %+v", tt.line, s.slow)
-		}
-		got := s.slow[0]
+		told := s.slow
 		s.slow = nil
 		s.mu.Unlock()
+		if len(told) != 1 {
+			t.Fatalf("%s: told %+v", tt.line, told)
+		}
+		got := told[0]
 		want := strings.Join(strings.Fields(tt.line)[:min(5, tt.count)], " ")
 		if got.args != want || got.count != tt.count || got.Parts != tt.parts {
 			t.Errorf("%s: %d arguments, %q, in %d parts", tt.line, got.count, got.args, got.Parts)
