@@ -226,7 +226,7 @@ func TestPoolCloseAfterDrop(t *testing.T) {
 	for range 5 { // one of them finds the machine awake
 		asked := make(chan struct{})
 		node := redistest.StartScript(t, redistest.Conversation(redistest.ExpectN(3), redistest.Do(func() { close(asked) }), redistest.AwaitClose()))
-		p := NewPool(Config{Lanes: 1})
+		p := NewPool(Config{Lanes: 1, ConnectTimeout: patience})
 		lane := p.lane(node.Addr, Profile{})
 		calls := threeCalls(newCaller(t))
 		send(t, lane, calls...)

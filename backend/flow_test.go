@@ -116,10 +116,11 @@ func TestFlowIsBounded(t *testing.T) {
 		b.Write(piece.Bytes)
 		piece.Chunk.Release()
 		f.mu.Lock()
-		if f.held > FlowWindow+64<<10 {
-			t.Fatalf("%d bytes wait", f.held)
-		}
+		held := f.held
 		f.mu.Unlock()
+		if held > FlowWindow+64<<10 {
+			t.Fatalf("%d bytes wait", held)
+		}
 	}
 	if b.String() != reply {
 		t.Errorf("%d bytes came of %d", b.Len(), len(reply))

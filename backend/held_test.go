@@ -46,13 +46,13 @@ func TestHoldIsLimited(t *testing.T) {
 	h := newHeard()
 	for _, l := range held {
 		h.post(l, "PING")
-		if got := <-h.replies; got != "+PONG\r\n" {
+		if got := receive(t, "the reply", h.replies); got != "+PONG\r\n" {
 			t.Errorf("%q", got)
 		}
 	}
 	over := n.Hold(MakeProfile(Profile{}))
 	h.post(over, "PING")
-	if lost := <-h.lost; !errors.Is(lost, ErrTooManyLeases) || lost.Sent || lost.Addr != n.Addr {
+	if lost := receive(t, "the failure", h.lost); !errors.Is(lost, ErrTooManyLeases) || lost.Sent || lost.Addr != n.Addr {
 		t.Errorf("%+v", lost)
 	}
 	if _, err := over.Do(t.Context(), resp.AppendCommand(nil, "PING")); !errors.Is(err, ErrTooManyLeases) {
@@ -69,7 +69,7 @@ func TestHoldIsLimited(t *testing.T) {
 	held[0].Release()
 	again := n.Hold(MakeProfile(Profile{}))
 	h.post(again, "PING")
-	if got := <-h.replies; got != "+PONG\r\n" {
+	if got := receive(t, "the reply", h.replies); got != "+PONG\r\n" {
 		t.Errorf("%q", got)
 	}
 	again.Release()
@@ -88,7 +88,7 @@ func TestIdentify(t *testing.T) {
 	for range 3 {
 		l := n.Hold(MakeProfile(Profile{}))
 		h.post(l, "CLIENT", "ID")
-		want := <-h.replies
+		want := receive(t, "the reply", h.replies)
 		if got := string(resp.AppendInt(nil, l.ID())); got != want || l.ID() == 0 {
 			t.Errorf("the number is %q, and CLIENT ID says %q", got, want)
 		}
@@ -117,11 +117,11 @@ func TestCut(t *testing.T) {
 	h.post(l, "PING")
 	eventually(t, "the question", func() bool { return silent.Executed("ping") > 0 })
 	l.Cut()
-	if lost := <-h.lost; !lost.Sent || !errors.Is(lost, ErrClosed) {
+	if lost := receive(t, "the failure", h.lost); !lost.Sent || !errors.Is(lost, ErrClosed) {
 		t.Errorf("%+v", lost)
 	}
 	h.post(l, "PING")
-	if lost := <-h.lost; lost.Sent {
+	if lost := receive(t, "the failure", h.lost); lost.Sent {
 		t.Errorf("%+v", lost)
 	}
 	l.Release()

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"redis-cluster-proxy/internal/redistest"
@@ -200,10 +203,7 @@ func TestReconnect(t *testing.T) {
 // TestDialRefused asks a node that does not listen: nothing was sent. When it
 // listens, the same lane reaches it.
 func TestDialRefused(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	addr := l.Addr().String()
-	l.Close()
+	addr, listen := reserve(t)
 	lane := startPool(t, Config{}).lane(addr, Profile{})
 	c := newCaller(t)
 	for i := range 3 {
@@ -223,9 +223,7 @@ func TestDialRefused(t *testing.T) {
 	if !lane.node.Failing() {
 		t.Error("a node that refuses does not count as failing")
 	}
-	if l, err = net.Listen("tcp", addr); err != nil {
-		t.Fatalf("the port was taken meanwhile: %v", err)
-	}
+	l := listen()
 	defer l.Close()
 	k := c.raw("+x\r\n")
 	send(t, lane, k)
@@ -237,6 +235,26 @@ func TestDialRefused(t *testing.T) {
 	k.wantReply(t, "+x\r\n")
 	if lane.node.Failing() {
 		t.Error("a node that answers counts as failing")
+	}
+}
+
+// reserve returns an address that refuses connections until listen is called. The
+// port is nobody else's meanwhile.
+func reserve(tb testing.TB) (addr string, listen func() net.Listener) {
+	tb.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	must(tb, err)
+	f := os.NewFile(uintptr(fd), "reserved")
+	tb.Cleanup(func() { f.Close() })
+	must(tb, syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	name, err := syscall.Getsockname(fd)
+	must(tb, err)
+	addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(name.(*syscall.SockaddrInet4).Port))
+	return addr, func() net.Listener {
+		must(tb, syscall.Listen(fd, 8))
+		l, err := net.FileListener(f)
+		must(tb, err)
+		return l
 	}
 }
 

@@ -27,7 +27,7 @@ func TestSentIsExact(t *testing.T) {
 func sentIsExact(t *testing.T, size int, reading bool) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	p := NewPool(Config{Lanes: 1})
+	p := NewPool(Config{Lanes: 1, ConnectTimeout: patience})
 	defer p.Close()
 	p.dialer.Control = smallBuffer
 	lane := p.lane(l.Addr().String(), Profile{})

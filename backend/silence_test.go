@@ -24,7 +24,7 @@ func TestSilentNode(t *testing.T) {
 			speak := make(chan struct{})
 			node := redistest.StartScript(t, redistest.Conversation(redistest.ExpectN(3),
 				redistest.Await(speak), redistest.Reply(":0\r\n:1\r\n:2\r\n"), redistest.Expect("GET", "3"), redistest.Reply(":3\r\n")))
-			p := NewPool(Config{Lanes: 1})
+			p := NewPool(Config{Lanes: 1, ConnectTimeout: patience})
 			defer p.Close()
 			told := map[*Node]int{}
 			p.OnSilence(func(n *Node) { told[n]++ })
@@ -38,7 +38,9 @@ func TestSilentNode(t *testing.T) {
 				defer lane.mu.Unlock()
 				return lane.state == stateUp && lane.pending == 0
 			})
-			began := Now()
+			lane.mu.Lock()
+			began := lane.queue.at(0).sent
+			lane.mu.Unlock()
 			p.listen(began)
 			if lane.node.Silent() {
 				t.Error("silent at once")

@@ -109,7 +109,7 @@ func TestNoTimeoutWhileConnecting(t *testing.T) {
 	node := redistest.StartScript(t, redistest.Script{Conns: [][]redistest.Step{{
 		redistest.Expect("READONLY"), redistest.Do(func() { close(greeted) }), redistest.Await(proceed), redistest.Reply("+OK\r\n"),
 		redistest.Expect("GET", "k"), redistest.Reply("+v\r\n")}}})
-	p := NewPool(Config{Lanes: 1, RequestTimeout: shortTimeout})
+	p := NewPool(Config{Lanes: 1, ConnectTimeout: patience, RequestTimeout: shortTimeout})
 	defer p.Close()
 	lane := p.lane(node.Addr, Profile{ReadOnly: true})
 	k := newCaller(t).call("GET", "k")
