@@ -15,7 +15,7 @@ func TestQueries(t *testing.T) {
 		node.on("COMMAND GETKEYS mget a b", "*2\r\n$1\r\na\r\n$1\r\nb\r\n")
 		node.on("COMMAND GETKEYS ping", "-ERR The command has no key arguments\r\n")
 	}
-	c := newTestCluster(t, deadAddr(t), n[0].addr)
+	c := newTestCluster(t, deadAddr(), n[0].addr)
 	mustLoad(t, c)
 	n[0].stop()
 	n[1].cut()
