@@ -13,6 +13,9 @@ import (
 // chapter is how many random commands are compared until both begin with nothing again.
 const chapter = 200
 
+// leastAsked is how many commands are compared on however slow a machine.
+const leastAsked = 2 * chapter
+
 // TestRandomCommandsAreAnsweredAlike asks the proxy and Redis the same made-up things. Errors are the same; other replies are
 // of the same type. Chance and time may make the two differ for a while, so a difference counts only if it comes again when
 // the chapter is repeated; then the commands that it takes are shown.
@@ -21,7 +24,7 @@ func TestRandomCommandsAreAnsweredAlike(t *testing.T) {
 	v := &inventor{chooser: seeded(t), grammar: grammarOf(t, d.servers[0]), tag: "{t}", steady: true}
 	v.rows = slices.DeleteFunc(rowsAtRandom(d.table), d.unlike)
 	asked := 0
-	for until := time.Now().Add(*spell); time.Now().Before(until); {
+	for until := time.Now().Add(*spell); asked < leastAsked || time.Now().Before(until); {
 		var calls [][]string
 		for len(calls) < chapter {
 			_, args := v.command()
@@ -42,9 +45,7 @@ func TestRandomCommandsAreAnsweredAlike(t *testing.T) {
 			return
 		}
 	}
-	if t.Logf("%d commands were asked", asked); asked < 300 {
-		t.Error("too few")
-	}
+	t.Logf("%d commands were asked", asked)
 }
 
 // unlike reports whether replies of the command cannot be compared.
