@@ -168,7 +168,7 @@ func stragglers(t *testing.T, d *Dispatcher, c *chart) {
 	want(true, Patterns, "x") // nobody has kept it all
 	time.Sleep(straggle - 1)
 	want(true, Patterns, "f")
-	time.Sleep(1)
+	time.Sleep(time.Nanosecond)
 	want(false, Patterns, "f")
 	want(false, Channels, "unit")
 	for range 2 * len(ms.recent.ring) {
