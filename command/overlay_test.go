@@ -163,7 +163,7 @@ func TestOverlayLegacyServer(t *testing.T) {
 	if row := table.Row("blpop"); row.Family != command.FamilyList {
 		t.Errorf("BLPOP is of family %v", row.Family)
 	}
-	if step, ok := table.Row("mset").Split(); !ok || step != 2 {
+	if s, ok := table.Row("mset").Split(); !ok || s.Step != 2 {
 		t.Error("MSET cannot be split")
 	}
 	if row := table.Row("script|load"); row.Request != command.RequestAllNodes {
@@ -183,15 +183,48 @@ func TestSplit(t *testing.T) {
 	want := map[string]int{"mget": 1, "mset": 2, "del": 1, "unlink": 1, "exists": 1, "touch": 1}
 	for name, table := range tables {
 		for row := range table.Rows() {
-			if step, ok := row.Split(); step != want[row.Name] || ok != (step != 0) {
-				t.Errorf("%s: %s: Split gives %d, %v", name, row.Name, step, ok)
+			if s, ok := row.Split(); s != (command.Split{Step: want[row.Name]}) || ok != (s.Step != 0) {
+				t.Errorf("%s: %s: Split gives %+v, %v", name, row.Name, s, ok)
 			}
 		}
 	}
 	tips := []string{"request_policy:multi_shard", "response_policy:agg_sum"}
 	specs := []command.KeySpec{{Begin: command.BeginIndex, Index: 1, Find: command.FindRange, LastKey: -1, KeyStep: 3}}
-	if step, ok := rowOf(t, command.Info{Name: "x", Arity: -2, Tips: tips, KeySpecs: specs}).Split(); !ok || step != 3 {
-		t.Errorf("a module's command: Split gives %d, %v", step, ok)
+	if s, ok := rowOf(t, command.Info{Name: "x", Arity: -2, Tips: tips, KeySpecs: specs}).Split(); !ok || s.Step != 3 {
+		t.Errorf("a module's command: Split gives %+v, %v", s, ok)
+	}
+}
+
+// TestDivides is about MSETEX, as Redis 8.4 and Valkey 9.1 declare it.
+func TestDivides(t *testing.T) {
+	info := command.Info{
+		Name: "msetex", Arity: -4, Tips: []string{"request_policy:multi_shard", "response_policy:all_succeeded"},
+		KeySpecs: []command.KeySpec{{Begin: command.BeginIndex, Index: 1, Find: command.FindKeyNum, FirstKey: 1, KeyStep: 2}},
+	}
+	row := rowOf(t, info)
+	if s, ok := row.Split(); !ok || s != (command.Split{Step: 2, Counted: true}) || s.Head() != 2 {
+		t.Errorf("Split gives %+v, %v", s, ok)
+	}
+	for request, want := range map[string]bool{
+		"MSETEX 2 a 1 b 2":           true,
+		"MSETEX 2 a 1 b 2 EX 10":     true,
+		"MSETEX 2 a 1 b 2 keepttl":   true,
+		"MSETEX 2 nx 1 b xx":         true,
+		"MSETEX 2 a 1 b 2 NX":        false,
+		"MSETEX 2 a 1 b 2 ex 10 xx":  false,
+		"MSETEX 2 a 1 b":             false,
+		"MSETEX 1 a 1 b 2":           true,
+		"MSETEX 2 a 1 b 2 c 3 EX 10": true,
+	} {
+		args := argsOf(strings.Fields(request)...)
+		keys, err := row.AppendKeys(nil, args)
+		if got := row.Divides(args, keys); err != nil || got != want {
+			t.Errorf("%s: Divides gives %v, %v", request, got, err)
+		}
+	}
+	info.Tips = info.Tips[:1]
+	if s, ok := rowOf(t, info).Split(); ok {
+		t.Errorf("without a response policy: Split gives %+v", s)
 	}
 }
 

@@ -24,7 +24,7 @@ type Row struct {
 	finder       keyFinder       // finds the keys instead of Keys, if not nil
 	askServer    bool            // Keys are not all of them
 	optionalKeys bool            // no key at all is not a mistake
-	splitStep    int             // what Split answers; 0: no
+	split        Split           // what Split answers; no Step: no
 	subs         map[string]*Row // by the name behind the '|'; nil unless this is a container
 	openSubs     bool            // there may be more than subs: the server did not name its own
 	absent       bool            // the server did not name this command: only it can judge the arguments
@@ -86,11 +86,37 @@ func (r *Row) ArityOK(n int) bool {
 	return n >= -r.Arity
 }
 
-// Split reports whether a request whose keys are in several slots may be sent in parts, each made of the command's
-// name and some of the groups of step arguments that begin with a key: 1 for MGET, 2 for MSET. All arguments behind
-// the name belong to such groups (MSET with half a group is ErrInvalid to AppendKeys). Not so MSETNX, which is one
-// transaction.
-func (r *Row) Split() (step int, ok bool) { return r.splitStep, r.splitStep != 0 }
+// Split is how a request is sent in parts, each made of the command's name and some of the groups of arguments that
+// begin with a key.
+type Split struct {
+	Step    int  // arguments of a group: 1 for MGET, 2 for MSET
+	Counted bool // the number of groups stands in front of them, and what is behind them is about all: MSETEX
+}
+
+// Head returns how many arguments stand in front of the groups, the name included.
+func (s Split) Head() int {
+	if s.Counted {
+		return 2
+	}
+	return 1
+}
+
+// Split reports whether requests whose keys are in several slots may be sent in parts; see Divides. If they are not
+// Counted all arguments behind the name belong to groups (MSET with half a group is ErrInvalid to AppendKeys). Not so
+// MSETNX, which is one transaction.
+func (r *Row) Split() (s Split, ok bool) { return r.split, r.split.Step != 0 }
+
+// Divides reports whether Split holds for this request, of which AppendKeys found keys, one at least. It does not if a
+// condition (NX, XX) makes it one transaction, or if the last group lacks something.
+func (r *Row) Divides(args [][]byte, keys []int) bool {
+	if !r.split.Counted {
+		return r.split.Step != 0
+	}
+	end := keys[len(keys)-1] + r.split.Step
+	return end <= len(args) && !slices.ContainsFunc(args[end:], func(arg []byte) bool {
+		return equalFold(arg, "nx") || equalFold(arg, "xx")
+	})
+}
 
 // AppendKeys appends to dst the indexes of the arguments that are keys, in ascending order and each once, and returns
 // the longer slice. Channels of sharded Pub/Sub route like keys and are found too (KeyNotKey). args must have passed
@@ -158,7 +184,7 @@ func (r *Row) derive() {
 	if notKeys == len(r.Keys) {
 		r.optionalKeys = true // SUNSUBSCRIBE from all
 	}
-	r.KeyArg, r.splitStep = 0, 0
+	r.KeyArg, r.split = 0, Split{}
 	if r.absent {
 		return // KeyArg promises an argument; parts could not be told from a request the server would refuse
 	}
@@ -172,14 +198,24 @@ func (r *Row) derive() {
 		return
 	}
 	spec := &r.Keys[0]
-	if spec.Begin != BeginIndex || spec.Find != FindRange || spec.KeyStep < 1 {
+	if spec.Begin != BeginIndex || spec.KeyStep < 1 {
+		return
+	}
+	if spec.Find == FindKeyNum {
+		// Any part's reply has to do for the whole: no other way to merge them is known of such a command.
+		if r.Request == RequestMultiShard && r.Response == AllSucceeded && spec.Index == 1 && spec.KeyNumIdx == 0 && spec.FirstKey == 1 {
+			r.split = Split{Step: spec.KeyStep, Counted: true}
+		}
+		return
+	}
+	if spec.Find != FindRange {
 		return
 	}
 	if spec.LastKey == 0 && spec.Index > 0 && max(r.Arity, -r.Arity) > spec.Index {
 		r.KeyArg = spec.Index
 	}
 	if r.Request == RequestMultiShard && spec.Index == 1 && spec.LastKey == -1 && spec.Limit <= 1 {
-		r.splitStep = spec.KeyStep
+		r.split = Split{Step: spec.KeyStep}
 	}
 }
 

@@ -72,8 +72,8 @@ func (p *Pipeline) Explain(row *command.Row, args [][]byte) Explanation {
 	defer p.recycleLocked(r)
 	r.seq = p.tail
 	if do == courseSplit {
-		step, _ := row.Split()
-		p.split(r, args, x.Keys, step)
+		how, _ := row.Split()
+		p.split(r, args, x.Keys, how)
 	} else {
 		p.prepare(&r.one, args)
 		r.one.slot = slot

@@ -25,7 +25,7 @@ func (p *Pipeline) mergeLocked(r *request) {
 	}
 	first := r.parts[0].reply.bytes
 	switch {
-	case r.row.Response == command.AggSum || first[0] == ':':
+	case r.row.Response == command.AggSum || first[0] == ':' && r.row.Response != command.AllSucceeded:
 		p.emitLocked(r.row, r.mergeSum(), nil, r.silent)
 	case first[0] != '*': // all succeeded: any of them
 		p.emitLocked(r.row, first, nil, r.silent)

@@ -39,7 +39,7 @@ func (p *Pipeline) plan(row *command.Row, args [][]byte) (do course, slot uint16
 	switch {
 	case errors.Is(err, command.ErrAskServer):
 		return courseAskKeys, noSlot, nil, ""
-	case err != nil && canSplit(row):
+	case err != nil && mayMiscount(row):
 		// A node would look at the slots before it counts.
 		return courseRefuse, noSlot, nil, "ERR wrong number of arguments for '" + row.Name + "' command"
 	case err != nil || len(keys) == 0:
@@ -49,7 +49,7 @@ func (p *Pipeline) plan(row *command.Row, args [][]byte) (do course, slot uint16
 	switch {
 	case !p.spread(args, keys, slot):
 		return courseForward, slot, keys, ""
-	case !canSplit(row) || p.d.cfg.RejectCrossSlot:
+	case p.d.cfg.RejectCrossSlot || !row.Divides(args, keys):
 		return courseRefuse, slot, keys, errCrossSlot
 	}
 	return courseSplit, slot, keys, ""
@@ -86,9 +86,10 @@ func (p *Pipeline) Dispatch(row *command.Row, cmd *resp.Command, chunk *backend.
 	return false
 }
 
-func canSplit(row *command.Row) bool {
-	_, ok := row.Split()
-	return ok
+// mayMiscount reports whether the arguments of a command are groups, and nothing else.
+func mayMiscount(row *command.Row) bool {
+	s, ok := row.Split()
+	return ok && !s.Counted
 }
 
 func (d *Dispatcher) hash(key []byte) uint16 { return d.routes.Load().table.Hash(key) }
@@ -157,12 +158,12 @@ func (p *Pipeline) placeLocked(r *request) {
 
 // dispatchParts sends a command in parts.
 func (p *Pipeline) dispatchParts(row *command.Row, args [][]byte, keys []int) {
-	step, _ := row.Split()
+	how, _ := row.Split()
 	p.d.stats.Splits.Add(1)
 	p.mu.Lock()
 	r := p.newRequestLocked(row)
 	p.mu.Unlock()
-	p.split(r, args, keys, step) // takes long if there are many keys
+	p.split(r, args, keys, how) // takes long if there are many keys
 	p.mu.Lock()
 	p.placeLocked(r)
 	p.mu.Unlock()

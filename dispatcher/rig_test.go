@@ -59,6 +59,11 @@ func newRig(t testing.TB, cfg Config, pool backend.Config, topology Topology, mo
 	r := &rig{pool: backend.NewPool(pool), table: command.Builtin()}
 	r.module = r.table.Overlay([]command.Info{
 		{Name: "mod.fetch", Arity: -2, Flags: []string{"module", "readonly", "movablekeys"}},
+		{ // as Redis 8.4 and Valkey 9.1 declare it
+			Name: "msetex", Arity: -4, Flags: []string{"write", "denyoom", "movablekeys"},
+			Tips:     []string{"request_policy:multi_shard", "response_policy:all_succeeded"},
+			KeySpecs: []command.KeySpec{{Begin: command.BeginIndex, Index: 1, Find: command.FindKeyNum, FirstKey: 1, KeyStep: 2}},
+		},
 	})
 	r.d = New(cfg, r.pool, topology)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -74,7 +79,7 @@ func newRig(t testing.TB, cfg Config, pool backend.Config, topology Topology, mo
 }
 
 func (r *rig) lookup(args [][]byte) (*command.Row, error) {
-	if bytes.HasPrefix(args[0], []byte("MOD.")) {
+	if bytes.HasPrefix(args[0], []byte("MOD.")) || string(args[0]) == "MSETEX" {
 		return r.module.Lookup(args)
 	}
 	return r.table.Lookup(args)

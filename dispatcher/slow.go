@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"strconv"
 	"time"
 
 	"redis-cluster-proxy/command"
@@ -58,23 +59,29 @@ func (s *Slow) Args(limit int) (args [][]byte, count int) {
 		args := wireArgs(s.r.one.task.Wire)
 		return args[:min(limit, len(args))], len(args)
 	}
-	step := 1
-	if n, ok := s.Row.Split(); ok {
-		step = n
+	how, _ := s.Row.Split()
+	head, step, tail := how.Head(), max(how.Step, 1), 0
+	if how.Counted { // what is about all groups is in each part
+		pt := s.r.parts[0]
+		tail = max(len(wireArgs(pt.task.Wire))-head-step*len(pt.keys), 0)
 	}
-	count = 1 + s.r.keys*step
+	count = head + s.r.keys*step + tail
 	args = make([][]byte, min(limit, count))
 	for _, pt := range s.r.parts {
 		words := wireArgs(pt.task.Wire)
-		if len(words) != 1+step*len(pt.keys) {
+		if len(words) != head+step*len(pt.keys)+tail {
 			continue
 		}
 		args[0] = words[0]
 		for i, key := range pt.keys {
-			if at := 1 + int(key)*step; at < len(args) {
-				copy(args[at:], words[1+i*step:][:step])
+			if at := head + int(key)*step; at < len(args) {
+				copy(args[at:], words[head+i*step:][:step])
 			}
 		}
+		copy(args[min(len(args), count-tail):], words[len(words)-tail:])
+	}
+	if how.Counted && len(args) > 1 {
+		args[1] = strconv.AppendInt(nil, int64(s.r.keys), 10)
 	}
 	return args, count
 }

@@ -34,6 +34,7 @@ func TestSlowRequests(t *testing.T) {
 		parts int
 	}{
 		{"SET a 1", 3, 1}, {"GET a", 2, 1}, {"MGET a b c d", 5, 4}, {"MSET a 1 b 2 c 3 d 4", 9, 4}, {"DEL a b c d e f", 7, 6}, {"MGET {x}a {x}b", 3, 1},
+		{"MSETEX 2 a 1 b 2 EX 10", 8, 2},
 	} {
 		ask(strings.Fields(tt.line)...)
 		s.mu.Lock()

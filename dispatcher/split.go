@@ -2,8 +2,10 @@ package dispatcher
 
 import (
 	"slices"
+	"strconv"
 	"sync"
 
+	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/resp"
 )
 
@@ -54,9 +56,8 @@ func (pt *part) recycle() {
 }
 
 // split makes one part for each slot that the command's keys are in. A part is
-// the command's name and its keys with the arguments that belong to each: step
-// arguments per key.
-func (p *Pipeline) split(r *request, args [][]byte, keys []int, step int) {
+// the command's name and its keys with the arguments that belong to each.
+func (p *Pipeline) split(r *request, args [][]byte, keys []int, how command.Split) {
 	r.divide()
 	r.keys = len(keys)
 	var bySlot map[uint16]*part
@@ -78,7 +79,7 @@ func (p *Pipeline) split(r *request, args [][]byte, keys []int, step int) {
 		pt.keys = append(pt.keys, int32(i))
 	}
 	r.left = len(r.parts)
-	p.writeParts(r, args, keys, step)
+	p.writeParts(r, args, keys, how)
 }
 
 // fewKeys is up to how many keys looking through the parts is faster than a
@@ -99,24 +100,27 @@ func (r *request) partOf(slot uint16, bySlot map[uint16]*part) *part {
 }
 
 // writeParts encodes the parts into the request's one buffer.
-func (p *Pipeline) writeParts(r *request, args [][]byte, keys []int, step int) {
-	size := 0
-	for _, a := range args {
-		size += len(a) + 16
-	}
-	size += len(r.parts) * (len(args[0]) + 32)
+func (p *Pipeline) writeParts(r *request, args [][]byte, keys []int, how command.Split) {
+	tail := args[keys[len(keys)-1]+how.Step:] // is about all groups
+	size := wireSize(args) + len(r.parts)*(len(args[0])+64+wireSize(tail))
 	wire := r.wire[:0]
 	if cap(wire) < size { // parts keep slices of it: it must not move
 		wire = make([]byte, 0, size)
 	}
 	for _, pt := range r.parts {
 		begin := len(wire)
-		wire = resp.AppendArrayHeader(wire, 1+step*len(pt.keys))
+		wire = resp.AppendArrayHeader(wire, how.Head()+how.Step*len(pt.keys)+len(tail))
 		wire = resp.AppendBulk(wire, args[0])
+		if how.Counted {
+			wire = resp.AppendBulkString(wire, strconv.Itoa(len(pt.keys)))
+		}
 		for _, i := range pt.keys {
-			for _, a := range args[keys[i] : keys[i]+step] {
+			for _, a := range args[keys[i] : keys[i]+how.Step] {
 				wire = resp.AppendBulk(wire, a)
 			}
+		}
+		for _, a := range tail {
+			wire = resp.AppendBulk(wire, a)
 		}
 		pt.task.Wire = wire[begin:len(wire):len(wire)]
 		pt.several = len(pt.keys) > 1
@@ -125,13 +129,21 @@ func (p *Pipeline) writeParts(r *request, args [][]byte, keys []int, step int) {
 	r.bytes = len(wire)
 }
 
+// wireSize is at least how long the arguments are as RESP.
+func wireSize(args [][]byte) (size int) {
+	for _, a := range args {
+		size += len(a) + 16
+	}
+	return size
+}
+
 // explodeLocked replaces a part that got TRYAGAIN by one part for each of its
 // keys: a node that has one of the keys and not another answers for single keys
 // what it refuses for both. It returns nil if the part has one key or the
 // command is not of the kind, else the new parts.
 func (p *Pipeline) explodeLocked(pt *part) []*part {
 	r := pt.req
-	if step, ok := r.row.Split(); !ok || step != 1 {
+	if how, _ := r.row.Split(); how != (command.Split{Step: 1}) {
 		return nil
 	}
 	var parser resp.CommandParser
