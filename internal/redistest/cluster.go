@@ -16,8 +16,8 @@ import (
 // launchAttempts is how often a launch is tried, each time on other ports, should another process take one of them.
 const launchAttempts = 3
 
-// queryTimeout bounds the questions that methods without a context ask of the nodes.
-const queryTimeout = 5 * time.Second
+// queryTimeout bounds the questions that methods without a context ask of the nodes, which are not asked when they do not run.
+const queryTimeout = 30 * time.Second
 
 // Node is a node of a real cluster. What it embeds starts, stops and reaches its server.
 type Node struct {
@@ -150,7 +150,7 @@ func (c *Cluster) form(ctx context.Context) error {
 			return err
 		}
 	}
-	return c.WaitReady(ctx)
+	return c.waitReady(ctx, formingTimeout)
 }
 
 // moveOffsets replicates a command that changes nothing. CLUSTER SHARDS calls a replica "loading" as long as its

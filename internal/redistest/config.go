@@ -12,7 +12,7 @@ var ErrNoServer = errors.New("no redis-server to start: install it (Debian, Ubun
 type Config struct {
 	Primaries   int           // number of primaries; 0: 3
 	Replicas    int           // replicas of each primary; 0: 1, negative: none
-	NodeTimeout time.Duration // cluster-node-timeout of real nodes; 0: 2 s
+	NodeTimeout time.Duration // cluster-node-timeout of real nodes while none is awaited; 0: 30 s
 	Databases   int           // how many a fake node has; 0: 1, and SELECT is refused
 	Password    string        // requirepass and masterauth; empty: none
 	Host        string        // IP address to listen on and to announce; empty: 127.0.0.1
@@ -30,7 +30,7 @@ func (cfg Config) withDefaults() Config {
 	}
 	cfg.Replicas = max(cfg.Replicas, 0)
 	if cfg.NodeTimeout <= 0 {
-		cfg.NodeTimeout = 2 * time.Second
+		cfg.NodeTimeout = usualNodeTimeout
 	}
 	if cfg.Host == "" {
 		cfg.Host = "127.0.0.1"

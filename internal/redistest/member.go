@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Failover makes a replica the primary of its shard and waits until it says so itself. Given a primary, it takes one of
@@ -27,7 +28,7 @@ func (c *Cluster) Failover(ctx context.Context, n *Node) (*Node, error) {
 			args = append(args, "force")
 		}
 	}
-	err = poll(ctx, "the failover to "+n.Addr, func() error {
+	err = c.quickly(ctx, healingTimeout, "the failover to "+n.Addr, func() error {
 		_, self, err := n.view(ctx)
 		if err != nil || self.has("master") {
 			return err
@@ -68,12 +69,20 @@ func (c *Cluster) AddNode(ctx context.Context) (*Node, error) {
 	c.mu.Lock()
 	c.nodes = append(c.nodes, n)
 	c.mu.Unlock()
-	for _, other := range known {
-		if err := other.Client().Do(ctx, "cluster", "meet", n.cfg.Host, n.port, n.busPort).Err(); err != nil {
-			return nil, fmt.Errorf("MEET at %s: %w", other.Addr, err)
+	var met time.Time
+	return n, c.quickly(ctx, formingTimeout, "the cluster to be ready", func() error {
+		err := c.readyError(ctx)
+		if err == nil || time.Since(met) < 2*formingTimeout {
+			return err
 		}
-	}
-	return n, c.WaitReady(ctx)
+		met = time.Now() // and again: a node that is not met within the timeout is forgotten
+		for _, other := range known {
+			if err := other.Client().Do(ctx, "cluster", "meet", n.cfg.Host, n.port, n.busPort).Err(); err != nil {
+				return fmt.Errorf("MEET at %s: %w", other.Addr, err)
+			}
+		}
+		return err
+	})
 }
 
 // AddReplica starts a node, makes it a replica of primary and waits until it is in sync.
@@ -85,7 +94,7 @@ func (c *Cluster) AddReplica(ctx context.Context, primary *Node) (*Node, error) 
 	if err := n.Client().ClusterReplicate(ctx, primary.ID).Err(); err != nil {
 		return nil, fmt.Errorf("REPLICATE at %s: %w", n.Addr, err)
 	}
-	return n, c.WaitReady(ctx)
+	return n, c.waitReady(ctx, formingTimeout)
 }
 
 // RemoveNode kills a node that owns no slots and makes all answering ones forget it. A node that owns slots, or that a

@@ -55,7 +55,7 @@ func (c *Cluster) MigrateKeys(ctx context.Context, slot uint16, from, to *Node, 
 	if err != nil || len(keys) == 0 {
 		return 0, err
 	}
-	args := []any{"migrate", to.cfg.Host, to.port, "", 0, 5000}
+	args := []any{"migrate", to.cfg.Host, to.port, "", 0, queryTimeout.Milliseconds()}
 	if c.cfg.Password != "" {
 		args = append(args, "auth", c.cfg.Password)
 	}

@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // WaitReady waits until the cluster is whole as far as its nodes run: each answering node says cluster_state:ok, is
 // linked to and content with every other one, calls it online in CLUSTER SHARDS (Redis 7 and later), agrees with it who owns which slot,
 // and has its replication link up. Nodes that were killed or stopped are not looked at.
 func (c *Cluster) WaitReady(ctx context.Context) error {
-	return poll(ctx, "the cluster to be ready", func() error { return c.readyError(ctx) })
+	return c.waitReady(ctx, healingTimeout)
+}
+
+func (c *Cluster) waitReady(ctx context.Context, timeout time.Duration) error {
+	return c.quickly(ctx, timeout, "the cluster to be ready", func() error { return c.readyError(ctx) })
 }
 
 // readyError returns what the cluster lacks, nil if nothing.

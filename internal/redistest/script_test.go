@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 )
 
 // talk sends text and returns what comes back until n bytes are there or the connection ends.
@@ -14,6 +15,7 @@ func talk(t *testing.T, addr, text string, n int) string {
 	conn, err := net.Dial("tcp", addr)
 	must(t, err)
 	defer conn.Close()
+	must(t, conn.SetDeadline(time.Now().Add(2*stepTimeout))) // a conversation that hangs fails
 	_, err = io.WriteString(conn, text)
 	must(t, err)
 	got, _ := io.ReadAll(io.LimitReader(bufio.NewReader(conn), int64(n)))

@@ -120,7 +120,7 @@ func (s *Server) conf() string {
 		lines = append(lines,
 			"cluster-enabled yes", "cluster-config-file nodes.conf",
 			"cluster-announce-ip "+s.cfg.Host,
-			fmt.Sprintf("cluster-node-timeout %d", s.cfg.NodeTimeout.Milliseconds()),
+			fmt.Sprintf("cluster-node-timeout %d", s.cfg.quick(formingTimeout).Milliseconds()),
 			"cluster-replica-validity-factor 0", // a replica tries to take over however long it was cut off
 		)
 		if s.release.at(7) {
@@ -140,7 +140,7 @@ func (s *Server) newClient() *redis.Client {
 	return redis.NewClient(&redis.Options{
 		Addr: s.Addr, Password: s.cfg.Password, Protocol: 2, DisableIdentity: true,
 		MaxRetries: -1, DialerRetries: 1, PoolSize: 8, ContextTimeoutEnabled: true,
-		DialTimeout: time.Second, ReadTimeout: 10 * time.Second,
+		DialTimeout: queryTimeout, ReadTimeout: queryTimeout,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // stepTimeout bounds how long a step waits for bytes of its peer.
-const stepTimeout = 10 * time.Second
+const stepTimeout = 30 * time.Second
 
 // Any stands for any argument in Expect.
 const Any = "\x00any\x00"

@@ -13,10 +13,12 @@ import (
 	"redis-cluster-proxy/internal/redistest"
 )
 
-// readyTimeout bounds how long Start waits for the proxy, and drainTimeout how long Close does.
+// readyTimeout bounds how long Start waits for the proxy, and drainTimeout how long Close does. A node that is silent for
+// nodeTimeout is replaced.
 const (
 	readyTimeout = time.Minute
 	drainTimeout = 5 * time.Second
+	nodeTimeout  = 2 * time.Second
 )
 
 // Config says what to run. The zero value of a field is no flag for the proxy, save where it says otherwise.
@@ -46,7 +48,7 @@ func Start(ctx context.Context, cfg Config) (*Stack, error) {
 	if _, err := exec.LookPath(cfg.Binary); err != nil {
 		return nil, fmt.Errorf("no proxy to run, build it first: %w", err)
 	}
-	cluster, err := redistest.LaunchCluster(ctx, redistest.Config{})
+	cluster, err := redistest.LaunchCluster(ctx, redistest.Config{NodeTimeout: nodeTimeout})
 	if err != nil {
 		return nil, err
 	}
