@@ -43,6 +43,13 @@ type Config struct {
 	// MaxScriptBytes is how many bytes of scripts that clients have run are
 	// kept for nodes that lack them. Zero means 16 MiB.
 	MaxScriptBytes int
+	// LullPatience bounds how long a Lull waits for messages under way, and how
+	// long a message waits for Lulls: their node may hang. Receivers may be counted
+	// wrong then. Zero means 250 ms.
+	LullPatience time.Duration
+	// Straggle is for how long the cluster's bus may take to pass on a message
+	// that was answered. Zero means 50 ms.
+	Straggle time.Duration
 	// Own is what the proxy acts as on its own behalf: when it loads function
 	// libraries at a node that lacks them.
 	Own backend.Profile
@@ -63,6 +70,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxScriptBytes <= 0 {
 		c.MaxScriptBytes = 16 << 20
+	}
+	if c.LullPatience == 0 {
+		c.LullPatience = lullPatience
+	}
+	if c.Straggle == 0 {
+		c.Straggle = straggle
 	}
 	if c.Near == nil {
 		c.Near = func(string) bool { return false }

@@ -36,9 +36,8 @@ type Lull struct {
 	ended  bool
 }
 
-// lullPatience bounds how long a Lull waits for messages under way, and how long a
-// message waits for Lulls: their node may hang. Numbers may be wrong then. It passes
-// in lullLooks, so that what has come while the process stood still is taken first.
+// lullPatience is the LullPatience of a Config that has none. It passes in lullLooks,
+// so that what has come while the process stood still is taken first.
 const (
 	lullPatience = 250 * time.Millisecond
 	lullLooks    = 5

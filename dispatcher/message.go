@@ -71,7 +71,7 @@ func (m *message) recycle() {
 type messages struct {
 	// Set at construction.
 	d        *Dispatcher
-	patience time.Duration // see lullPatience
+	patience time.Duration // Config.LullPatience
 
 	mu sync.Mutex
 	// Guarded by mu, which comes after the Pipelines' locks.
@@ -84,7 +84,7 @@ type messages struct {
 }
 
 func (ms *messages) init(d *Dispatcher) {
-	ms.d, ms.patience = d, lullPatience
+	ms.d, ms.patience = d, d.cfg.LullPatience
 	ms.underWay.prev, ms.underWay.next = &ms.underWay, &ms.underWay
 	for scope := range ms.hushed {
 		ms.hushed[scope] = make(map[string]*hush)

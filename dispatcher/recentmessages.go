@@ -6,9 +6,8 @@ import (
 	"redis-cluster-proxy/backend"
 )
 
-// straggle is for how long the cluster's bus may take to pass on a message that was
-// answered: it waits for an acknowledgment of the one before, which Linux delays by
-// 40 ms.
+// straggle is the Straggle of a Config that has none: the bus waits for an
+// acknowledgment of the message before, which Linux delays by 40 ms.
 const straggle = 50 * time.Millisecond
 
 // recentMessages are the last that have landed. Other nodes than theirs may not
@@ -58,7 +57,7 @@ func (ms *messages) restLocked(rm *recentMessages, l *Lull) time.Duration {
 	now := backend.Now()
 	for i := range min(rm.count, uint64(len(rm.ring))) {
 		r := &rm.ring[(rm.count-1-i)%uint64(len(rm.ring))]
-		rest := straggle - time.Duration(now-r.at)
+		rest := ms.d.cfg.Straggle - time.Duration(now-r.at)
 		if rest <= 0 {
 			return 0
 		}
@@ -72,7 +71,7 @@ func (ms *messages) restLocked(rm *recentMessages, l *Lull) time.Duration {
 		}
 	}
 	if rm.count > uint64(len(rm.ring)) { // there were more
-		return straggle
+		return ms.d.cfg.Straggle
 	}
 	return 0
 }
