@@ -199,7 +199,7 @@ func (e *Errand) stillThere(ctx context.Context, p *post, told map[string]bool) 
 func (e *Errand) askUnit(ctx context.Context, u *unit) (answer []byte) {
 	var task backend.Task
 	u.task(&task)
-	err := e.follow(ctx, u.slot, false, !u.writes, func(q leg) ([]byte, error) {
+	err := e.follow(ctx, e.d.destination(u), false, !u.writes, func(q leg) ([]byte, error) {
 		attempt := backend.Task{Wire: task.Wire, Asking: q.asking, Prelude: &backend.Prelude{Replies: task.Prelude.Replies}}
 		lease := e.d.member(q.addr).node.Lease(q.profile)
 		defer lease.Release()

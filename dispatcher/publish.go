@@ -16,6 +16,16 @@ import (
 // publishes reports whether a command is PUBLISH or SPUBLISH.
 func publishes(row *command.Row) bool { return row.Is("publish") || row.Is("spublish") }
 
+// destination is the slot whose owner a unit is sent to. One without keys that
+// publishes goes where its first message would go by itself, so that this keeps its
+// place among the others of its channel.
+func (d *Dispatcher) destination(u *unit) uint16 {
+	if u.slot == noSlot && len(u.published) > 0 {
+		return d.hash(u.published[0].channel)
+	}
+	return u.slot
+}
+
 // Audience returns what to add to the number of receivers that the node at addr
 // has told of a message in a channel, a sharded one or not. It must not block.
 type Audience func(addr string, shard bool, channel []byte) (more int)

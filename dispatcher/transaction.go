@@ -289,7 +289,7 @@ func (p *Pipeline) prepareUnit(pt *part, u *unit) {
 	u.task(&pt.task)
 	pt.task.Start = p.arrived
 	pt.task.Caching = p.caching
-	pt.slot = u.slot
+	pt.slot = p.d.destination(u)
 	pt.idempotent = !u.writes
 	pt.several = u.commands > 1
 	pt.message = newUnitMessage(u, p)

@@ -271,3 +271,29 @@ func TestClientInfoShowsMulti(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestPublishAloneInMulti goes where its channel is at home, with what the session itself answers too: elsewhere it
+// would be overtaken by what the client publishes next.
+func TestPublishAloneInMulti(t *testing.T) {
+	c, p := startBeforeFake(t, proxytest.Config{})
+	room := openWaitingRoom(t, c, "publish")
+	for _, channel := range []string{"foo", "bar", "hello", "news"} {
+		home := c.OwnerOf(redistest.Slot(channel))
+		for _, with := range [][]string{{"PING"}, {"CONFIG", "GET", "maxclients"}} {
+			d := proxytest.Connect(t, p.Addr)
+			d.Do("MULTI")
+			d.Do(with...)
+			d.Do("PUBLISH", channel, "x")
+			if err := d.SendCommand("EXEC"); err != nil {
+				t.Fatal(err)
+			}
+			if at := room.next(t).Node; at != home {
+				t.Errorf("with %q a message to %q goes to %s, and its channel is at %s", with, channel, at.Addr, home.Addr)
+			}
+			room.goes <- answeredWith("no")
+			if got, want := d.Hear(), "-EXECABORT Transaction discarded because of: ERR no\r\n"; got != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+		}
+	}
+}
