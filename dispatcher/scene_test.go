@@ -66,12 +66,27 @@ func (sc *scene) hear(who, what string) {
 	if what == "refresh: connection lost" && sc.down.Load() > 0 || what == "refresh: a node is silent" {
 		return
 	}
+	if what == "refresh: loading" || what == "refresh: masterdown" {
+		sc.keepUnfit()
+	}
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	if who == "topology" && slices.Contains(sc.heard[who], what) {
 		return
 	}
 	sc.heard[who] = append(sc.heard[who], what)
+}
+
+// keepUnfit has members that are left out of reads for a while be left out to the end, however slow the machine is.
+func (sc *scene) keepUnfit() {
+	members := &sc.rig.d.members
+	members.mu.Lock()
+	defer members.mu.Unlock()
+	for _, m := range members.byAddr {
+		if m.unfit.Load() != 0 {
+			m.unfit.Store(backend.Now() + int64(10*patience))
+		}
+	}
 }
 
 // node makes a node. It must be called before the first session.
