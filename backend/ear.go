@@ -12,15 +12,16 @@ import (
 
 // ear is the second connection of a private lane that speaks RESP2. The node sends
 // to it what it could not send to the lane: the greeting has its id as REDIRECT.
-// It speaks RESP3, and nothing is asked over it after the handshake. A nil ear is
-// that of a lane that needs none.
+// It speaks RESP3, and after the handshake nothing but a sign of life is asked for
+// over it. A nil ear is that of a lane that needs none.
 type ear struct {
 	// Set at construction.
 	runner *TaskRunner
 	conn   *netio.Conn
 	id     int64 // of the connection, at the node
 
-	ended atomic.Bool // read under the runner's lock by start, which links both
+	ended  atomic.Bool // read under the runner's lock by start, which links both
+	lively atomic.Bool // something was heard since the last look; see pulse.go
 
 	// Owned by listenLoop.
 	scanner resp.ReplyScanner
@@ -38,6 +39,7 @@ func (r *TaskRunner) listen(ctx context.Context) (*ear, error) {
 		return nil, err
 	}
 	e := &ear{runner: r, id: hello.last.Int}
+	e.lively.Store(true)
 	e.conn = r.node.pool.cfg.Poller.NewConn(nc, e, r.index)
 	r.node.pool.running.Add(1)
 	go e.listenLoop()
@@ -84,6 +86,9 @@ func (e *ear) ReadBuffer() []byte { return e.in.Room(e.scanner.Need()) }
 // Arrived implements netio.Handler.
 func (e *ear) Arrived(n int) netio.Action {
 	e.in.Filled(n)
+	if !e.lively.Load() { // rather than to write for each push
+		e.lively.Store(true)
+	}
 	var touched []Flusher
 	defer func() {
 		for _, f := range touched {

@@ -81,7 +81,11 @@ func (l *Lease) ID() int64 { return l.runner.tenant.id.Load() }
 // have. Do not change it. HELLO without arguments would do the same, from Redis 6.2 on
 // (https://redis.io/docs/latest/commands/hello/).
 func WireHello(profile ProfileHandle) []byte {
-	if profile.Value().Proto == resp.RESP3 {
+	return wireHello(profile.Value().Proto)
+}
+
+func wireHello(proto resp.Proto) []byte {
+	if proto == resp.RESP3 {
 		return wireHello3
 	}
 	return wireHello2

@@ -51,7 +51,7 @@ type TaskRunner struct {
 	state    runnerState
 	draining bool  // closes when the queue is empty
 	closing  bool  // ends as soon as it is connected
-	givenUp  bool  // Reset has ended the connection
+	fault    error // why the connection was ended from this side, by Reset or lose; nil: it was not
 	link     *link // set in stateUp, nil else
 	queue    fifo
 	pending  uint32      // how many of the newest entries are not flushed
@@ -201,7 +201,7 @@ func (r *TaskRunner) Reset() {
 	defer r.mu.Unlock()
 	switch {
 	case r.link != nil:
-		r.givenUp = true
+		r.fault = errGivenUp
 		r.link.conn.Abort()
 	case r.state == stateConnecting:
 		r.giveBackLocked(errGivenUp)

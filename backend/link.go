@@ -108,7 +108,7 @@ func (r *TaskRunner) over() {
 func (r *TaskRunner) start(l *link) {
 	r.mu.Lock()
 	r.state, r.link = stateUp, l
-	r.offset, r.pending, r.idleAt = 0, 0, 0
+	r.offset, r.pending, r.idleAt, r.heard = 0, 0, 0, Now()
 	r.stats.Connects++
 	waiting := r.queue
 	r.queue = fifo{}
@@ -141,10 +141,10 @@ func (r *TaskRunner) end(l *link, cause error) {
 	r.state = stateEnding
 	if r.draining && (r.tenant != nil || errors.Is(cause, net.ErrClosed)) {
 		cause = ErrClosed
-	} else if r.givenUp && errors.Is(cause, net.ErrClosed) {
-		cause = errGivenUp
+	} else if r.fault != nil && errors.Is(cause, net.ErrClosed) {
+		cause = r.fault
 	}
-	r.givenUp = false
+	r.fault = nil
 	if l == nil {
 		r.stats.ConnectFailures++
 	} else if !r.draining && r.node.pool.ctx.Err() == nil {

@@ -38,6 +38,9 @@ type Config struct {
 	// Own is the user whose lanes keep their connections all the same. Only User and
 	// Password count.
 	Own Profile
+	// Pulse is how often private lanes are looked at. Those that are quiet are asked for
+	// a sign of life, and given up after five looks without one. Zero means never.
+	Pulse time.Duration
 	// MaxLeases is how many connections per node may be held at a time; see
 	// Node.Hold. Zero means any number.
 	MaxLeases int
@@ -96,9 +99,9 @@ func (p *Pool) SetSlow(d time.Duration) {
 // Slow is what SetSlow said, in nanoseconds; math.MaxInt64 for none.
 func (p *Pool) Slow() int64 { return p.slow.Load() }
 
-// Run fails tasks past their deadline, finds out which nodes are silent, and has
-// idle lanes rest, until ctx ends; then it closes the pool and returns when all of its
-// goroutines have ended.
+// Run fails tasks past their deadline, finds out which nodes are silent, has idle
+// lanes rest and feels for private ones, until ctx ends; then it closes the pool and
+// returns when all of its goroutines have ended.
 func (p *Pool) Run(ctx context.Context) {
 	defer p.Close()
 	var due <-chan time.Time // nil: tasks have no deadline
@@ -114,6 +117,13 @@ func (p *Pool) Run(ctx context.Context) {
 		defer tick.Stop()
 		resting = tick.C
 	}
+	var beat <-chan time.Time // nil: private lanes are not felt for
+	var feeling *looks
+	if p.cfg.Pulse > 0 {
+		feeling = newLooks(p.cfg.Pulse)
+		defer feeling.Stop()
+		beat = feeling.C
+	}
 	listening := newLooks(listenEvery)
 	defer listening.Stop()
 	for {
@@ -122,6 +132,10 @@ func (p *Pool) Run(ctx context.Context) {
 			return
 		case <-resting:
 			p.restIdle(Now() - int64(p.cfg.LaneLinger))
+		case <-beat:
+			if feeling.counts() {
+				p.feel()
+			}
 		case <-due:
 			if expiring.counts() {
 				p.expire(Now() - int64(p.cfg.RequestTimeout))

@@ -28,11 +28,17 @@ type Listener interface {
 	// Lost says that a connection has ended, after its last reply: the node has
 	// forgotten what it knew of it.
 	Lost()
+	// Silent says, again and again, that the node has said nothing for long though it
+	// was asked to, so that news may be missing, and owes replies besides. If end is
+	// true the connection is given up, as one that owes nothing is without a question;
+	// else the node may be at work on what it owes.
+	Silent() (end bool)
 }
 
 // PrivateLane makes a lane that is one session's alone, for what a server remembers
 // about a connection and tells it later. It connects, and connects again after a
-// loss, like any lane. The holder must Discard it.
+// loss, like any lane. While it is quiet it is felt for; see Config.Pulse. The holder
+// must Discard it.
 //
 // Where the profile's protocol has no pushes, the lane has a second connection, its
 // ear, whose id is added to the greeting as REDIRECT; they end together.
@@ -61,6 +67,10 @@ func (r *TaskRunner) Discard() {
 type privacy struct {
 	wish      Private // set at construction
 	discarded atomic.Bool
+
+	// Guarded by the runner's mu.
+	lane, ear pulse
+	heard     int64 // what the runner's was at the last look
 }
 
 // pushed hands a push over. A nil privacy is that of a lane that is not private.
@@ -77,6 +87,9 @@ func (p *privacy) lost() {
 		p.wish.Listener.Lost()
 	}
 }
+
+// silent tells of a silence. It reports whether the connection is to be given up.
+func (p *privacy) silent() bool { return !p.discarded.Load() && p.wish.Listener.Silent() }
 
 // needsEar reports whether what the lane speaks has no pushes.
 func (r *TaskRunner) needsEar() bool { return r.profile.Proto != resp.RESP3 }

@@ -15,6 +15,8 @@ import (
 type eavesdropper struct {
 	*caller
 
+	impatient bool // what Silent returns
+
 	mu sync.Mutex
 	// Guarded by mu.
 	heard []string
@@ -52,6 +54,12 @@ func (e *eavesdropper) Pushed(push []byte) Flusher {
 
 // Lost implements Listener.
 func (e *eavesdropper) Lost() { e.note("lost") }
+
+// Silent implements Listener.
+func (e *eavesdropper) Silent() (end bool) {
+	e.note("silent")
+	return e.impatient
+}
 
 // Replied implements Handler.
 func (e *eavesdropper) Replied(run []Reply, chunk *Chunk) Flusher {

@@ -51,7 +51,7 @@ func (n *Node) connected() (yes bool) {
 func (r *TaskRunner) rest(limit int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.state != stateUp || r.draining || r.givenUp || r.queue.size > 0 || max(r.heard, r.dialedAt) > limit {
+	if r.state != stateUp || r.draining || r.fault != nil || r.queue.size > 0 || r.heard > limit {
 		return false
 	}
 	l := r.link

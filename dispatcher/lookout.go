@@ -109,6 +109,9 @@ func (l *lookout) Lost() {
 	after.settle(s.d)
 }
 
+// Silent implements backend.Listener. A question can be asked again.
+func (l *lookout) Silent() (end bool) { return true }
+
 // Pushed implements backend.Listener.
 func (l *lookout) Pushed(push []byte) backend.Flusher {
 	v, n, err := resp.ReadValue(push)

@@ -108,6 +108,19 @@ func (l *ownLane) Lost() {
 	}
 }
 
+// Silent implements backend.Listener. What the client waits for is not given up for
+// it: it may be what takes the node long.
+func (l *ownLane) Silent() (end bool) {
+	o := l.own
+	o.pipe.mu.Lock()
+	ended := o.ended
+	o.pipe.mu.Unlock()
+	if !ended {
+		flush(o.Tracker.Doubt(l.runner))
+	}
+	return false
+}
+
 // reach connects the lanes that broadcasting needs, and lets those of nodes that
 // have left the cluster go.
 func (p *Pipeline) reach() {

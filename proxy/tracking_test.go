@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"redis-cluster-proxy/internal/proxytest"
+	"redis-cluster-proxy/internal/redistest"
 	"redis-cluster-proxy/resp"
 )
 
@@ -211,4 +213,35 @@ func TestTrackingInMulti(t *testing.T) {
 	wantHearAfter(t, other, "GET {t}before", "_\r\n")
 	wantHearAfter(t, other, "SET {t}before v", okReply)
 	wantHear(t, other, ">2\r\n$10\r\ninvalidate\r\n*1\r\n$9\r\n{t}before\r\n")
+}
+
+// TestTrackingOfNodeThatIsCutOff: a node that stands still keeps its connections, as one does that something in between has cut off.
+// Clients are told that what they have read may have changed, whether they listen over connections that are asked things or not.
+func TestTrackingOfNodeThatIsCutOff(t *testing.T) {
+	c := redistest.StartCluster(t, redistest.Primaries(1), redistest.Replicas(0))
+	cfg := proxytest.Config{Seeds: c.Addrs()}
+	cfg.Backend.Pulse = 100 * time.Millisecond
+	p := proxytest.Start(t, cfg)
+	reads, ear, redirects := tracker(t, p), proxytest.Connect(t, p.Addr), proxytest.Connect(t, p.Addr)
+	ear.Do("HELLO", "3")
+	if v := redirects.Do("CLIENT", "TRACKING", "ON", "REDIRECT", fmt.Sprint(ear.Do("CLIENT", "ID").Int)); v.Str != "OK" {
+		t.Fatalf("CLIENT TRACKING: %+v", v)
+	}
+	get := func() {
+		t.Helper()
+		redirects.Do("GET", "k")
+		reads.Say(commands("GET k"))
+		for reads.Hear() == nullPush { // it comes twice
+		}
+	}
+	get()
+	if err := c.Node(0).Stop(); err != nil {
+		t.Fatal(err)
+	}
+	wantHear(t, reads, nullPush)
+	wantHear(t, ear, nullPush)
+	if err := c.Node(0).Cont(); err != nil {
+		t.Fatal(err)
+	}
+	get()
 }

@@ -32,6 +32,10 @@ const leaseLinger = 10 * time.Second
 // own user are kept for ever.
 const laneLinger = time.Minute
 
+// lanePulse is how often a connection that tracks is looked at, which may be cut off without a word. It is given up after
+// 8 to 10 s, when even a node that executes a script that takes too long has answered: it does so after 5 s.
+const lanePulse = 2 * time.Second
+
 // rooms is the proxy put together.
 type rooms struct {
 	poller     *netio.Poller // nil: goroutines
@@ -61,7 +65,7 @@ func newRooms(o options, procs int) (*rooms, error) {
 	r.pool = backend.NewPool(backend.Config{
 		ConnectTimeout: o.ConnectTimeout, Lanes: o.lanes(procs), RequestTimeout: o.RequestTimeout, LaneLinger: laneLinger, Own: own,
 		IdleLeases: o.BackendIdleConnections, LeaseLinger: leaseLinger, MaxLeases: o.BackendMaxLeases,
-		Poller: r.poller,
+		Pulse: lanePulse, Poller: r.poller,
 	})
 	r.dispatcher = dispatcher.New(dispatcher.Config{
 		ReadPrefer:      [...]dispatcher.ReadPrefer{dispatcher.PreferPrimary, dispatcher.PreferReplica, dispatcher.PreferReplicaIDC}[o.ReadPrefer],

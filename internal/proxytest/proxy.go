@@ -29,6 +29,8 @@ const (
 	leaseLinger = 10 * time.Second
 	// laneLinger is the program's own.
 	laneLinger = time.Minute
+	// lanePulse is the program's own.
+	lanePulse = 2 * time.Second
 )
 
 // Config says which proxy to start. The zero value of a field is what the zero value in the room's own Config is, save
@@ -50,7 +52,7 @@ type Config struct {
 	// Dispatcher is for the dispatcher.
 	Dispatcher dispatcher.Config
 	// Backend is for the pool; ConnectTimeout and Own in it are not looked at, and
-	// IdleLeases, LeaseLinger and LaneLinger are the program's if they are zero.
+	// IdleLeases, LeaseLinger, LaneLinger and Pulse are the program's if they are zero.
 	Backend backend.Config
 }
 
@@ -109,6 +111,9 @@ func launch(cfg Config) (*Proxy, error) {
 	}
 	if cfg.Backend.LaneLinger == 0 {
 		cfg.Backend.LaneLinger = laneLinger
+	}
+	if cfg.Backend.Pulse == 0 {
+		cfg.Backend.Pulse = lanePulse
 	}
 	cfg.Backend.ConnectTimeout = cfg.ConnectTimeout
 	cfg.Proxy.User, cfg.Proxy.Password = cfg.User, cfg.Password
