@@ -69,7 +69,7 @@ var takenAlone = map[string]since{"readonly": {valkey: 8}, "readwrite": {valkey:
 // know them.
 var needsServers = map[string]bool{
 	"client|no-touch": true, "client|capa": true, "client|import-source": true,
-	"commandlog|get": true, "commandlog|len": true, "commandlog|reset": true,
+	"commandlog|get": true, "commandlog|len": true, "commandlog|reset": true, "cluster|slot-stats": true,
 }
 
 // needsCluster reports whether the proxy cannot answer the command for servers

@@ -12,10 +12,11 @@ import (
 	"redis-cluster-proxy/scan"
 )
 
-// slotCommands are about the keys of one slot, which the slot's owner knows.
+// slotCommands are about the keys of slots, which the slots' owners know.
 var slotCommands = map[string]handler{
 	"cluster|countkeysinslot": (*session).countKeysInSlot,
 	"cluster|getkeysinslot":   (*session).getKeysInSlot,
+	"cluster|slot-stats":      (*session).slotStats,
 }
 
 const errNotInteger = "ERR value is not an integer or out of range"

@@ -84,6 +84,7 @@ var localNotes = map[string]string{
 	"slowlog|reset":           "a node is asked whether the user may",
 	"cluster|countkeysinslot": "those that have the slot's keys are asked: its owner, and where it moves to",
 	"cluster|getkeysinslot":   "those that have the slot's keys are asked: its owner, and where it moves to",
+	"cluster|slot-stats":      "all primaries are asked, and what they say of their slots is joined and ordered",
 	"subscribe":               "one subscription at the node of the channel's slot serves all clients; see pubsub.md",
 	"psubscribe":              "one subscription at the node of the pattern's slot serves all clients; see pubsub.md",
 	"ssubscribe":              "one subscription at the node of the channel's slot serves all clients; see pubsub.md",
