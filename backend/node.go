@@ -14,14 +14,15 @@ type Node struct {
 	// Set at construction.
 	pool *Pool
 
-	dropped atomic.Bool
-	steps   atomic.Int32 // of dropDelay that have begun
-	failing atomic.Bool  // the last connection attempt or connection failed
-	silent  atomic.Bool  // it owes replies and says nothing
-	losses  atomic.Uint32
-	lanes   atomic.Pointer[[]laneSet]
-	leases  leaseSet
-	streams streamSet
+	dropped  atomic.Bool
+	steps    atomic.Int32 // of dropDelay that have begun
+	failing  atomic.Bool  // the last connection attempt or connection failed
+	failedAt atomic.Int64 // when that was, by Now
+	silent   atomic.Bool  // it owes replies and says nothing
+	losses   atomic.Uint32
+	lanes    atomic.Pointer[[]laneSet]
+	leases   leaseSet
+	streams  streamSet
 
 	privates privateSet
 

@@ -33,9 +33,10 @@ func (p *Pool) OnSilence(f func(*Node)) { p.onSilence = f }
 // second, over any lane.
 func (n *Node) Silent() bool { return n.silent.Load() }
 
-// listen finds out which nodes are silent.
+// listen finds out which nodes are silent, and which are not failing after all.
 func (p *Pool) listen(now int64) {
 	for _, n := range p.Nodes() {
+		n.noteOthers(now)
 		owes, heard := n.owes()
 		since := max(owes, heard)
 		silent := owes != 0 && now-since >= int64(silentAfter)
