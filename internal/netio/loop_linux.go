@@ -14,8 +14,9 @@ import (
 type loop struct {
 	// Set at construction.
 	epoll  int
-	wakeFD int  // an eventfd
-	yields bool // other goroutines have no thread to run on but this one's
+	wakeFD int // an eventfd
+	glance *glance
+	procs  int32 // threads that may run Go code
 
 	// Owned by pollLoop.
 	events [256]syscall.EpollEvent
@@ -60,11 +61,17 @@ func newLoop() (*loop, error) {
 		_ = unix.Close(epoll)
 		return nil, os.NewSyscallError("eventfd", err)
 	}
-	l := &loop{epoll: epoll, wakeFD: wake, conns: make([]*Conn, 1)}
+	l := &loop{epoll: epoll, wakeFD: wake, procs: int32(runtime.GOMAXPROCS(0)), conns: make([]*Conn, 1)}
+	if l.glance, err = newGlance(); err != nil {
+		_ = unix.Close(epoll)
+		_ = unix.Close(wake)
+		return nil, err
+	}
 	ev := syscall.EpollEvent{Events: syscall.EPOLLIN}
 	if err := syscall.EpollCtl(epoll, syscall.EPOLL_CTL_ADD, wake, &ev); err != nil {
 		_ = unix.Close(epoll)
 		_ = unix.Close(wake)
+		l.glance.close()
 		return nil, os.NewSyscallError("epoll_ctl", err)
 	}
 	return l, nil
@@ -149,10 +156,12 @@ func (l *loop) pollLoop() {
 		if ending && !some {
 			_ = unix.Close(l.epoll)
 			_ = unix.Close(l.wakeFD)
+			l.glance.close()
 			return
 		}
-		if l.yields {
+		if looping.Load() >= l.procs { // other goroutines have no thread but the loops'
 			runtime.Gosched() // or they would run when the loop is preempted, every 10 ms
+			l.glance.take()
 		}
 		l.handle(l.wait(!some))
 	}

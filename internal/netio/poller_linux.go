@@ -3,8 +3,8 @@ package netio
 import (
 	"fmt"
 	"net"
-	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +19,9 @@ type Poller struct {
 	running sync.WaitGroup
 }
 
+// looping is how many goroutines all Pollers of the process have.
+var looping atomic.Int32
+
 // NewPoller starts a Poller of so many goroutines. One for each thread that may
 // run Go code leaves none idle.
 func NewPoller(loops int) (*Poller, error) {
@@ -29,9 +32,9 @@ func NewPoller(loops int) (*Poller, error) {
 			p.Close()
 			return nil, fmt.Errorf("poller: %w", err)
 		}
-		l.yields = loops >= runtime.GOMAXPROCS(0)
 		p.loops = append(p.loops, l)
 		p.running.Add(1)
+		looping.Add(1)
 		go p.run(l)
 	}
 	return p, nil
@@ -39,6 +42,7 @@ func NewPoller(loops int) (*Poller, error) {
 
 func (p *Poller) run(l *loop) {
 	defer p.running.Done()
+	defer looping.Add(-1)
 	l.pollLoop()
 }
 
