@@ -29,6 +29,7 @@ type overSlots struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	timer   *time.Timer
+	graces  int  // how often the time was up during the first look
 	parked  bool // the first look is over
 	left    bool // the client is gone
 	stopped bool
@@ -60,12 +61,16 @@ func newOverSlots(p *Pipeline, row *command.Row, args [][]byte, seek seeker, don
 }
 
 // lookGrace is the least time that there is for the first look: what is there
-// when the client asks is its, however short it wants to wait.
-const lookGrace = 250 * time.Millisecond
+// when the client asks is its, however short it wants to wait. It passes in
+// graceSteps, so that what has come while the process stood still is read first.
+const (
+	lookGrace  = 250 * time.Millisecond
+	graceSteps = 5
+)
 
 // Begin implements Waiting.
 func (w *overSlots) Begin() {
-	w.setTimer(lookGrace)
+	w.setTimer(lookGrace / graceSteps)
 	go w.begin()
 }
 
@@ -158,7 +163,16 @@ func (w *overSlots) stopLocked(answer Reply) bool {
 }
 
 // timeUp ends the wait with nothing.
-func (w *overSlots) timeUp() { w.stop(Whole(w.nothing())) }
+func (w *overSlots) timeUp() {
+	nothing := Whole(w.nothing())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.graces++; !w.parked && !w.stopped && w.graces < graceSteps {
+		w.timer = time.AfterFunc(lookGrace/graceSteps, w.timeUp)
+		return
+	}
+	w.stopLocked(nothing)
+}
 
 func (w *overSlots) nothing() []byte { return resp.AppendNullArray(nil, w.e.proto()) }
 
