@@ -162,16 +162,17 @@ func TestBlockingTakesItsTime(t *testing.T) {
 
 // TestBlockedClientsAreNotIdle, and waiting is not slow.
 func TestBlockedClientsAreNotIdle(t *testing.T) {
-	cfg := proxytest.Config{}
-	cfg.Proxy.IdleTimeout = 1500 * time.Millisecond
-	p := start(t, cfg)
-	a, idle := proxytest.Connect(t, p.Addr), proxytest.Connect(t, p.Addr)
-	idle.Do("PING")
-	k := "{" + t.Name() + "}"
-	if got := a.Ask("BLPOP " + k + " 3\r\n"); got != "*-1\r\n" {
-		t.Errorf("%q", got)
+	p, a, b := blockedPair(t)
+	k := unused(t, b)
+	a.Say("BLPOP " + k + " 0\r\n")
+	awaitBlocked(t, b, 1)
+	closeIdle(t, p)
+	if v, err := pingOnce(p.Addr, "RPUSH", k, "v"); err != nil || v.Int != 1 {
+		t.Errorf("RPUSH: %+v, %v", v, err)
 	}
-	idle.WantClosed()
+	if v, err := a.Read(); err != nil || len(v.Elems) != 2 || v.Elems[1].Str != "v" {
+		t.Errorf("BLPOP: %+v, %v", v, err)
+	}
 	if v := a.Do("SLOWLOG", "GET"); v.Kind != '*' || strings.Contains(fmt.Sprint(v), "BLPOP") {
 		t.Errorf("SLOWLOG: %+v", v)
 	}

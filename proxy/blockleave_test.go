@@ -99,7 +99,7 @@ func TestDrainEndsBlocking(t *testing.T) {
 	a.Say("BLPOP " + k + " 0\r\n")
 	awaitBlocked(t, b, 1)
 	begin := time.Now()
-	if err := p.Shutdown(t.Context()); err != nil {
+	if err := p.Shutdown(proxytest.Context(t)); err != nil {
 		t.Error(err)
 	}
 	if took := time.Since(begin); took > proxytest.Patience/2 {

@@ -155,7 +155,7 @@ func TestBlockingOverSlotsEnds(t *testing.T) {
 	c := proxytest.Connect(t, p.Addr)
 	c.Say("BLPOP bse:1 bse:2 0\r\n")
 	awaitBlocked(t, b, 1)
-	if err := p.Shutdown(t.Context()); err != nil {
+	if err := p.Shutdown(proxytest.Context(t)); err != nil {
 		t.Error(err)
 	}
 	c.WantClosed()

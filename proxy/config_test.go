@@ -131,10 +131,33 @@ func TestLimitsChangeForThoseWhoAreThere(t *testing.T) {
 	d.Do("SET", "large", strings.Repeat("x", 1<<20))
 	d.Do("CONFIG", "SET", "client-output-buffer-limit", "normal 4mb 0 0")
 	glutton := proxytest.Connect(t, p.Addr)
-	for range 100 {
-		glutton.Say(commands("GET large"))
-	}
+	glutton.Say(strings.Repeat("GET large\r\n", 100)) // at once: it is closed soon
 	eventually(t, "who reads nothing is closed", func() bool { return p.Server.Clients() == 1 })
+}
+
+// closeIdle has a client closed because it is idle, and lifts the limit then.
+func closeIdle(t *testing.T, p *proxytest.Proxy) {
+	t.Helper()
+	idle := proxytest.Connect(t, p.Addr)
+	if v := idle.Do("CONFIG", "SET", "timeout", "1"); v.Str != "OK" {
+		t.Fatalf("CONFIG SET: %+v", v)
+	}
+	idle.WantClosed()
+	eventually(t, "the end of the limit", func() bool { // on a late machine whoever asks for it is idle himself
+		v, err := pingOnce(p.Addr, "CONFIG", "SET", "timeout", "0")
+		return err == nil && v.Str == "OK"
+	})
+}
+
+// TestIdleTimeout is that of the configuration.
+func TestIdleTimeout(t *testing.T) {
+	cfg := proxytest.Config{}
+	cfg.Proxy.IdleTimeout = time.Second
+	begun := time.Now()
+	proxytest.Connect(t, start(t, cfg).Addr).WantClosed()
+	if took := time.Since(begun); took < time.Second {
+		t.Errorf("closed after %v", took)
+	}
 }
 
 // TestIdleClientsAreClosed once there is a timeout, and nobody who does something or waits for it.

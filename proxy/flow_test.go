@@ -83,6 +83,9 @@ func TestNodeThatStalls(t *testing.T) {
 	n := c.Primaries()[0]
 	defer n.Client().FlushAll(t.Context())
 	const keys = 300_000
+	if err := n.Client().FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
 	if err := n.Client().Do(t.Context(), "DEBUG", "POPULATE", keys, strings.Repeat("x", 100), 1).Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"redis-cluster-proxy/internal/proxytest"
 )
@@ -280,13 +279,9 @@ func TestMonitorNeedsThePermission(t *testing.T) {
 
 // TestMonitorsAreNeverIdle: they wait for what others do.
 func TestMonitorsAreNeverIdle(t *testing.T) {
-	cfg := proxytest.Config{}
-	cfg.Proxy.IdleTimeout = time.Second
-	p := start(t, cfg)
-	m, idle := watcher(t, p), proxytest.Connect(t, p.Addr)
-	idle.Do("PING")
-	heard(t, m)
-	idle.WantClosed()
+	p := start(t, proxytest.Config{})
+	m := watcher(t, p)
+	closeIdle(t, p)
 	if got := m.Ask(commands("PING")); got != "+PONG\r\n" {
 		t.Errorf("%q", got)
 	}

@@ -96,7 +96,7 @@ func TestPausedClientsCanLeave(t *testing.T) {
 	}
 	killed.WantClosed()
 	eventually(t, "one is gone", func() bool { return p.Server.Clients() == 2 })
-	if err := p.Shutdown(t.Context()); err != nil {
+	if err := p.Shutdown(proxytest.Context(t)); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
 	stays.WantClosed()

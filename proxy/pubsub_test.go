@@ -5,19 +5,17 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"redis-cluster-proxy/internal/proxytest"
-	"redis-cluster-proxy/proxy"
 	"redis-cluster-proxy/resp"
 )
 
 // TestSubscribersAreNotIdle: the limit for idle clients is for those that have no subscriptions.
 func TestSubscribersAreNotIdle(t *testing.T) {
-	p := start(t, proxytest.Config{Proxy: proxy.Config{IdleTimeout: 1500 * time.Millisecond}})
-	sub, idle := proxytest.Connect(t, p.Addr), proxytest.Connect(t, p.Addr)
+	p := start(t, proxytest.Config{})
+	sub := proxytest.Connect(t, p.Addr)
 	sub.Do("SUBSCRIBE", "patience")
-	idle.WantClosed()
+	closeIdle(t, p)
 	if v, err := pingOnce(p.Addr, "PUBLISH", "patience", "x"); err != nil || v.Int != 1 {
 		t.Errorf("PUBLISH: %+v, %v", v, err)
 	}
@@ -71,7 +69,7 @@ func TestSubscriberThatSendsNoMore(t *testing.T) {
 	publishing.Wait()
 	last := proxytest.Connect(t, p.Addr)
 	last.Do("SUBSCRIBE", "halves")
-	if err := p.Shutdown(t.Context()); err != nil {
+	if err := p.Shutdown(proxytest.Context(t)); err != nil {
 		t.Error(err)
 	}
 	last.WantClosed()
