@@ -211,7 +211,7 @@ func (e *Errand) inTime(ctx context.Context, addr string, since int64, wait func
 	if limit := e.d.pool.RequestTimeout(); limit > 0 {
 		left := limit - time.Duration(backend.Now()-since)
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, left, backend.ErrTimeout)
+		ctx, cancel = backend.WithPatience(ctx, left, backend.ErrTimeout)
 		defer cancel()
 	}
 	err := wait(ctx)

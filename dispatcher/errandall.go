@@ -51,7 +51,7 @@ func (e *Errand) AskMerged(ctx context.Context, row *command.Row, proto resp.Pro
 // AskPresent is AskShards for whoever answers within patience: a shard that does
 // not, or that the cluster calls failed, is missing. It is an error if all are.
 func (e *Errand) AskPresent(ctx context.Context, patience time.Duration, args ...[]byte) (replies []NodeReply, missing []Shard, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, backend.ErrTimeout)
+	ctx, cancel := backend.WithPatience(ctx, patience, backend.ErrTimeout)
 	defer cancel()
 	r := &round{e: e, args: args, partial: true}
 	if replies, err = e.askAll(ctx, r); err != nil {

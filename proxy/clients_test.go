@@ -61,7 +61,7 @@ func TestClientListTellsTheTruth(t *testing.T) {
 	var lines []map[string]string
 	eventually(t, "half a command is in the list", func() bool {
 		_, lines = clientLines(t, one.Do("CLIENT", "LIST"))
-		return len(lines) == 3 && lines[2]["qbuf"] == strconv.Itoa(len(half)) && lines[2]["omem"] == "0"
+		return len(lines) == 3 && lines[2]["qbuf"] == strconv.Itoa(len(half)) && lines[2]["omem"] == "0" && lines[0]["idle"] == "0"
 	})
 	for i, want := range []map[string]string{
 		{"id": strconv.FormatInt(id, 10), "name": "one", "addr": one.NetConn().LocalAddr().String(), "laddr": p.Addr, "resp": "2", "user": "default",

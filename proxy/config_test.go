@@ -178,5 +178,4 @@ func TestIdleClientsAreClosed(t *testing.T) {
 		t.Errorf("closed after %v", took)
 	}
 	idle.WantClosed()
-	busy.Do("CONFIG", "SET", "timeout", "0")
 }

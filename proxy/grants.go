@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
 	"redis-cluster-proxy/dispatcher"
 	"redis-cluster-proxy/resp"
@@ -109,7 +110,7 @@ func (s *session) forbidden(row *command.Row, cmd *resp.Command) (v verdict, not
 // the next time.
 func (s *session) inquire(q *inquiry, ask func(context.Context) ([]byte, error)) {
 	defer s.srv.ending.Done()
-	ctx, cancel := context.WithTimeout(s.srv.ctx, grantPatience)
+	ctx, cancel := backend.WithPatience(s.srv.ctx, grantPatience, backend.ErrTimeout)
 	defer cancel()
 	reply, err := ask(ctx)
 	switch {

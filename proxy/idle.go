@@ -23,6 +23,7 @@ func (s *Server) watchIdle() {
 		s.idleTimer.Stop()
 		s.idleTimer = nil
 	case watch && s.idleTimer == nil:
+		s.idleLook, s.idleExcused = backend.Now(), false
 		s.idleTimer = time.AfterFunc(idleInterval, s.closeIdle)
 	}
 }
@@ -30,7 +31,7 @@ func (s *Server) watchIdle() {
 // closeIdle closes clients that have asked nothing for longer than the settings
 // allow, and looks again later.
 func (s *Server) closeIdle() {
-	if limit := s.settings.Load().idle; limit > 0 {
+	if limit := s.settings.Load().idle; limit > 0 && s.idleLookCounts() {
 		for _, sess := range s.present() {
 			if sess.idleFor() > limit {
 				glog.V(1).Infof("client %d %s closed: idle", sess.id, sess.conn.NetConn().RemoteAddr())
@@ -43,6 +44,18 @@ func (s *Server) closeIdle() {
 	if s.idleTimer != nil {
 		s.idleTimer.Reset(idleInterval)
 	}
+}
+
+// idleLookCounts reports whether a look for idle clients counts. One that comes much
+// too late, for the process has stood still, does not: what they have asked meanwhile
+// was not read. The next one does.
+func (s *Server) idleLookCounts() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := backend.Now()
+	s.idleExcused = !s.idleExcused && now-s.idleLook > 2*int64(idleInterval)
+	s.idleLook = now
+	return !s.idleExcused
 }
 
 // idleFor returns for how long the client has asked nothing and waited for

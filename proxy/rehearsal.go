@@ -149,7 +149,7 @@ func (r *rehearsal) denies(ctx context.Context, row *command.Row) bool {
 	if probe == nil || same || r.s.srv.isOwnAccount(r.end) {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, grantPatience)
+	ctx, cancel := backend.WithPatience(ctx, grantPatience, backend.ErrTimeout)
 	defer cancel()
 	e := r.s.srv.d.NewErrand(r.end)
 	reply, err := e.AskLast(ctx, e.Any(), probe...)

@@ -100,6 +100,9 @@ type Server struct {
 	goneOut   uint64
 	ungate    *time.Timer // ends the pause
 	idleTimer *time.Timer // see watchIdle; nil: there is no limit
+	idleLook  int64       // when it was last looked for them, by backend.Now
+
+	idleExcused bool // that look did not count
 
 	ending  sync.WaitGroup // sessions and what runs beside them
 	hangups hangupWatch

@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long a test waits for what has to happen.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // serveRooms runs the proxy, without its operator's pages, in front of c until the test ends, with args on its command
 // line. It returns when the topology is known.
