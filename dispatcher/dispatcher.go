@@ -102,6 +102,7 @@ type Dispatcher struct {
 	routes   atomic.Pointer[routes]
 	members  memberSet
 	moving   movingSlots
+	shifts   shifts
 	tracking trackingSet
 	retries  retryQueue
 	late     lateList

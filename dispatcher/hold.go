@@ -56,7 +56,7 @@ func (p *Pipeline) sendLocked(pt *part) {
 	}
 	lane, at := p.pickLocked(pt, p.routes)
 	careful := p.head < p.scanBefore || p.d.cfg.ReadPrefer != PreferPrimary || p.d.moving.is(pt.slot)
-	if lane == nil || careful && p.overtakesLocked(pt, lane, p.tail) {
+	if lane == nil || careful && p.overtakesLocked(pt, lane, p.tail) || pt.message != nil && p.awaitShiftLocked(pt) {
 		p.holdLocked(pt)
 		for _, lane := range p.advanceLocked(pt.slot, nil) {
 			p.touch(lane)
@@ -134,6 +134,7 @@ func (p *Pipeline) flyLocked(pt *part, lane *backend.TaskRunner, at *member) boo
 func (p *Pipeline) landLocked(pt *part) {
 	pt.state = partDone
 	if pt.message != nil {
+		p.noteLandingLocked(pt)
 		p.d.messages.land(pt.message)
 	}
 	if pt.at != nil {
@@ -209,6 +210,7 @@ func (p *Pipeline) advanceLocked(slot uint16, lanes []*backend.TaskRunner) []*ba
 			p.bounceLocked(pt, bounceDown, errNotServed)
 		case p.overtakesLocked(pt, lane, p.stagedFrom):
 			return lanes // what it waits for advances the hold when it lands, or Flush does
+		case pt.message != nil && p.awaitShiftLocked(pt): // until its notBefore
 		case pt.message != nil && !p.d.messages.depart(pt.message, lane.Node().Addr, pt.slot):
 			return lanes // it will be told
 		case p.flyLocked(pt, lane, at):

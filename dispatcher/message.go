@@ -18,6 +18,8 @@ type message struct {
 	pipe *Pipeline      // is told when it may be sent; nil: turn is
 	turn chan struct{}  // closed when it may be sent
 
+	patience int64 // until when it waits for shifts, by backend.Now; 0: it did not. Guarded by the Pipeline's mu
+
 	// Guarded by messages.mu.
 	addr       string   // the node that it is sent to
 	slot       uint16   // of the hold that it waits in

@@ -109,7 +109,9 @@ func (d *Dispatcher) reroute(t *slots.Table) {
 			m.node.Reset()
 		}
 	}
+	d.shifts.note(d.routes.Load(), rt)
 	old := d.routes.Swap(rt)
+	d.shifts.note(old, rt)
 	d.dropUnnamed(healthy)
 	d.retries.hurry()
 	d.functions.rerouted(old, rt)

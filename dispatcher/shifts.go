@@ -1,0 +1,99 @@
+package dispatcher
+
+import (
+	"sync/atomic"
+	"time"
+
+	"redis-cluster-proxy/backend"
+	"redis-cluster-proxy/slots"
+)
+
+// When a slot gets another primary, messages of its channels are published there
+// from then on, and may reach who listens by a shorter way than those before them: a
+// subscription stays at its node, which hears of the others' messages over the
+// cluster's bus. So the first ones behind such a shift wait until the last ones before
+// it must have been passed on.
+
+// shifts remembers when slots got another primary.
+type shifts struct {
+	latest atomic.Int64                 // by backend.Now; 0: none did
+	each   [slots.NumSlots]atomic.Int64 // likewise, or when a message last landed elsewhere since
+}
+
+// shiftFor is for how long after a shift it is looked at where messages land.
+const shiftFor = time.Minute
+
+// note notes which slots have another primary in rt than in old. It is called before
+// rt counts, and again when it does: what lands in between has landed before that.
+func (s *shifts) note(old, rt *routes) {
+	now := backend.Now()
+	shifted := false
+	for slot := range uint16(slots.NumSlots) {
+		if was := primaryOf(old.shard(slot)); was != nil && was != primaryOf(rt.shard(slot)) {
+			s.each[slot].Store(now)
+			shifted = true
+		}
+	}
+	if shifted {
+		s.latest.Store(now)
+	}
+}
+
+// over returns when messages may be published in slot, by backend.Now; 0: at any time.
+func (s *shifts) over(slot uint16) int64 {
+	if s.latest.Load() == 0 || slot == noSlot { // the usual
+		return 0
+	}
+	if at := s.each[slot].Load(); at != 0 {
+		return at + int64(straggle)
+	}
+	return 0
+}
+
+// ordered reports whether a part is one message to a channel that is not sharded.
+// Others' order is that of where they are published.
+func (pt *part) ordered() bool {
+	return pt.message != nil && !pt.message.unit && !pt.message.said[0].shard
+}
+
+// awaitShiftLocked reports whether pt is a message that has to wait for the end of a
+// shift, and notes until when.
+func (p *Pipeline) awaitShiftLocked(pt *part) bool {
+	if !pt.ordered() {
+		return false
+	}
+	over := p.d.shifts.over(pt.slot)
+	if over == 0 {
+		return false
+	}
+	m, now := pt.message, backend.Now()
+	if over <= now {
+		return false
+	}
+	if m.patience == 0 {
+		m.patience = now + int64(p.d.messages.patience)
+	}
+	if m.patience <= now {
+		return false
+	}
+	pt.divert()
+	pt.notBefore, pt.timed = min(over, m.patience), false
+	return true
+}
+
+// noteLandingLocked notes that a message has landed at a node that is not its slot's
+// primary any more: what the session publishes next waits for that one, too.
+func (p *Pipeline) noteLandingLocked(pt *part) {
+	s := &p.d.shifts
+	latest := s.latest.Load()
+	if latest == 0 || pt.slot == noSlot || !pt.ordered() {
+		return
+	}
+	now := backend.Now()
+	if now-latest > int64(shiftFor) {
+		return
+	}
+	if m := primaryOf(p.d.routes.Load().shard(pt.slot)); m == nil || m.node != pt.lane.Node() {
+		s.each[pt.slot].Store(now)
+	}
+}
