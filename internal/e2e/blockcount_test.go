@@ -31,6 +31,7 @@ type market struct {
 	killed   atomic.Int64 // consumers that hung up while they waited
 	inherits atomic.Int64 // elements that reached them nevertheless
 	empty    atomic.Int64 // waits that ended with nothing
+	moves    atomic.Int64 // of the slot
 }
 
 func (m *market) dial() *proxytest.Client {
@@ -184,7 +185,7 @@ func (m *market) kill(c *proxytest.Client, order []string) {
 }
 
 // moveAround moves a slot from one primary to the next until the market closes.
-func (m *market) moveAround(ctx context.Context, t *testing.T, c *redistest.Cluster, slot uint16) (moves int) {
+func (m *market) moveAround(ctx context.Context, t *testing.T, c *redistest.Cluster, slot uint16) {
 	home := c.OwnerOf(slot)
 	from, primaries := home, c.Primaries()
 	for i := 0; !m.closing.Load() || from != home; i++ {
@@ -197,13 +198,12 @@ func (m *market) moveAround(ctx context.Context, t *testing.T, c *redistest.Clus
 		}
 		if err := c.MoveSlot(ctx, slot, from, to, func() { time.Sleep(time.Millisecond) }); err != nil {
 			t.Error(err)
-			return moves
+			return
 		}
 		from = to
-		moves++
+		m.moves.Add(1)
 		time.Sleep(m.rest)
 	}
-	return moves
 }
 
 // left counts what is still there.
@@ -248,9 +248,10 @@ func TestElementsAreGivenAwayOnce(t *testing.T) {
 			for range consumers {
 				taking.Go(m.consume)
 			}
-			moves := 0
-			moving.Go(func() { moves = m.moveAround(ctx, t, c, redistest.Slot("{count}")) })
-			time.Sleep(marketHours)
+			moving.Go(func() { m.moveAround(ctx, t, c, redistest.Slot("{count}")) })
+			for begin := time.Now(); time.Since(begin) < marketHours || !m.busy() && time.Since(begin) < 2*proxytest.Patience; {
+				time.Sleep(10 * time.Millisecond)
+			}
 			m.closing.Store(true)
 			making.Wait()
 			moving.Wait()
@@ -258,7 +259,7 @@ func TestElementsAreGivenAwayOnce(t *testing.T) {
 			taking.Wait()
 			left := m.left(d)
 			t.Logf("%d elements, %d left; %d moves; %d consumers hung up, %d of them were served; %d waits in vain",
-				m.produced.Load(), left, moves, m.killed.Load(), m.inherits.Load(), m.empty.Load())
+				m.produced.Load(), left, m.moves.Load(), m.killed.Load(), m.inherits.Load(), m.empty.Load())
 			lost := 0
 			for id, times := range m.times {
 				if times == 0 {
@@ -269,12 +270,17 @@ func TestElementsAreGivenAwayOnce(t *testing.T) {
 			for _, what := range m.wrong[:min(len(m.wrong), 20)] {
 				t.Error(what)
 			}
-			if n := len(m.times); n != int(m.produced.Load()) || n < 500 || moves < 2 || m.killed.Load() < 20 {
-				t.Errorf("%d elements known, %d produced, %d moves, %d killed: too few to tell anything", n, m.produced.Load(), moves, m.killed.Load())
+			if n := len(m.times); n != int(m.produced.Load()) || !m.busy() {
+				t.Errorf("%d elements known, %d produced, %d moves, %d killed: too few to tell anything", n, m.produced.Load(), m.moves.Load(), m.killed.Load())
 			}
 		})
 	}
 }
 
-// marketHours is how long elements are produced.
+// marketHours is how long elements are produced at least.
 const marketHours = 4 * time.Second
+
+// busy reports whether enough has happened to tell something.
+func (m *market) busy() bool {
+	return m.produced.Load() >= 500 && m.moves.Load() >= 2 && m.killed.Load() >= 20
+}

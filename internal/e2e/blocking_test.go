@@ -15,11 +15,14 @@ import (
 // awaitBlocked waits until n clients of the proxy are blocked, or one of the numbers in or.
 func awaitBlocked(t *testing.T, d *proxytest.Dialog, n int, or ...int) {
 	t.Helper()
-	eventually(t, fmt.Sprint(append(or, n), " blocked clients"), func() bool {
-		info := d.Do("INFO", "clients").Str
-		return slices.ContainsFunc(append(or, n), func(n int) bool {
-			return strings.Contains(info, fmt.Sprintf("\nblocked_clients:%d\r\n", n))
-		})
+	eventually(t, fmt.Sprint(append(or, n), " blocked clients"), func() bool { return blocked(d, append(or, n)...) })
+}
+
+// blocked reports whether so many clients of the proxy are blocked, one of the numbers.
+func blocked(d *proxytest.Dialog, numbers ...int) bool {
+	info := d.Do("INFO", "clients").Str
+	return slices.ContainsFunc(numbers, func(n int) bool {
+		return strings.Contains(info, fmt.Sprintf("\nblocked_clients:%d\r\n", n))
 	})
 }
 
@@ -62,26 +65,23 @@ func pushForEach(t *testing.T, d *proxytest.Dialog, clients []*proxytest.Dialog,
 	wantPopped(t, clients, key)
 }
 
-// blockThroughFailover has clients block at all primaries while one of them is replaced.
-func blockThroughFailover(t *testing.T, replace func(victim *redistest.Node)) {
+// blockThroughFailover has clients block at all primaries while one of them is replaced, one of them for a limited time.
+func blockThroughFailover(t *testing.T, limit time.Duration, replace func(victim *redistest.Node)) {
 	const n = 100
-	const limit = 4 * time.Second
 	c := breakable.Get(t)
-	cfg := proxytest.Config{}
-	cfg.Dispatcher.RedirectTimeout = proxytest.Patience
-	p := start(t, c, cfg)
+	p := start(t, c, proxytest.Config{})
 	d := proxytest.Connect(t, p.Addr)
 	key := func(i int) string { return fmt.Sprintf("%s:%d", t.Name(), i) }
 	clients := blockMany(t, p.Addr, n, func(i int) []string { return []string{"BLPOP", key(i), "0"} })
 	victim := c.OwnerOf(redistest.Slot(key(0)))
+	awaitBlocked(t, d, n)
 	begin := time.Now()
-	limited := blockMany(t, p.Addr, 1, func(int) []string { return []string{"BLPOP", "{" + key(0) + "}none", "4"} })[0]
-	awaitBlocked(t, d, n+1)
+	limited := blockMany(t, p.Addr, 1, func(int) []string { return []string{"BLPOP", "{" + key(0) + "}none", fmt.Sprint(limit.Seconds())} })[0]
+	for !blocked(d, n+1) && time.Since(begin) < limit { // on a slow machine it may be over so soon
+		time.Sleep(time.Millisecond)
+	}
 	replace(victim)
-	eventually(t, "a replica has taken over", func() bool {
-		o := c.OwnerOf(redistest.Slot(key(0)))
-		return o != nil && o != victim
-	})
+	takeOver(t, c, redistest.Slot(key(0)), victim)
 	awaitBlocked(t, d, n+1, n) // the limited one has its answer if this took long
 	for i := range n {
 		if v := d.Do("RPUSH", key(i), key(i)); v.Kind != ':' || v.Int > 1 {
@@ -102,7 +102,7 @@ func blockThroughFailover(t *testing.T, replace func(victim *redistest.Node)) {
 // TestBlockedThroughDeath: the primary dies, and its clients wait on at the new one.
 func TestBlockedThroughDeath(t *testing.T) {
 	var victim *redistest.Node
-	blockThroughFailover(t, func(n *redistest.Node) { victim = n; n.Kill() })
+	blockThroughFailover(t, 4*time.Second, func(n *redistest.Node) { victim = n; n.Kill() })
 	if err := victim.Restart(testContext(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestBlockedThroughDeath(t *testing.T) {
 // TestBlockedThroughFailover: the primary becomes a replica, and sends its blocked clients away.
 func TestBlockedThroughFailover(t *testing.T) {
 	ctx := testContext(t)
-	blockThroughFailover(t, func(n *redistest.Node) {
+	blockThroughFailover(t, 2*time.Second, func(n *redistest.Node) {
 		if _, err := breakable.Get(t).Failover(ctx, n); err != nil {
 			t.Fatal(err)
 		}

@@ -126,6 +126,7 @@ func (c *consumers) feed(t *testing.T, d *proxytest.Dialog, running *sync.WaitGr
 func TestKillingCostsNoElement(t *testing.T) {
 	const workers, kills = 8, 40
 	p := start(t, cluster.Get(t), proxytest.Config{})
+	ctx := testContext(t)
 	d, killer := proxytest.Connect(t, p.Addr), proxytest.Connect(t, p.Addr)
 	c := &consumers{addr: p.Addr, key: t.Name()}
 	d.Do("DEL", c.key)
@@ -136,7 +137,14 @@ func TestKillingCostsNoElement(t *testing.T) {
 	}
 	running.Go(func() {
 		for range workers * kills {
-			id := strconv.FormatInt(<-ids, 10)
+			var id string
+			select {
+			case n := <-ids:
+				id = strconv.FormatInt(n, 10)
+			case <-ctx.Done():
+				t.Error("not all have come back")
+				return
+			}
 			for !t.Failed() && !strings.Contains(killer.Do("CLIENT", "LIST", "ID", id).Str, " flags=b ") {
 				time.Sleep(100 * time.Microsecond)
 			}

@@ -168,10 +168,7 @@ func TestClaimsThroughDeath(t *testing.T) {
 	if v, err := clients[0].Read(); err != nil || len(v.Elems) != 2 || v.Elems[0].Str != alive {
 		t.Errorf("%+v, %v", v, err)
 	}
-	eventually(t, "a replica has taken over", func() bool {
-		o := c.OwnerOf(w.slot())
-		return o != nil && o != victim
-	})
+	takeOver(t, c, w.slot(), victim)
 	for i := 1; i < w.n; i += 2 { // streams; one of the lists is served already
 		w.throughProxy("XADD", w.stake(i), "9-9", "f", "v")
 		if v, err := clients[i].Read(); err != nil || len(v.Elems) != 1 {

@@ -19,7 +19,7 @@ func TestGoRedisClusterClient(t *testing.T) {
 		{Protocol: 2}, {Protocol: 3, MaxRedirects: -1}, {Protocol: 3, ReadOnly: true}, {Protocol: 3, RouteByLatency: true},
 	} {
 		t.Run(fmt.Sprintf("protocol %d, read only %t, by latency %t", tt.Protocol, tt.ReadOnly, tt.RouteByLatency), func(t *testing.T) {
-			tt.Addrs = []string{p.Addr}
+			tt.Addrs, tt.DialTimeout, tt.ReadTimeout = []string{p.Addr}, proxytest.Patience, proxytest.Patience
 			client := redis.NewClusterClient(&tt)
 			defer client.Close()
 			clusterClientTopology(t, client, p.Addr)

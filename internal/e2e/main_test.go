@@ -5,7 +5,6 @@ package e2e
 import (
 	"flag"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
@@ -18,7 +17,7 @@ var (
 	// cluster is for tests that leave it as they found it, keys apart.
 	cluster = proxytest.SharedCluster(redistest.Config{})
 	// breakable is for tests that break it. Each leaves it whole: all nodes run and three of them are primaries.
-	breakable = proxytest.SharedCluster(redistest.Config{NodeTimeout: time.Second})
+	breakable = proxytest.SharedCluster(redistest.Config{})
 )
 
 func TestMain(m *testing.M) {
@@ -26,10 +25,14 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(proxytest.Main{M: m, Shared: []interface{ Close() }{cluster, breakable}}, proxytest.Lasting...)
 }
 
-// start runs a proxy in front of the cluster.
+// start runs a proxy in front of the cluster. It sends again for as long as a slow machine's migration or failover takes, unless
+// cfg says for how long.
 func start(t *testing.T, c *redistest.Cluster, cfg proxytest.Config) *proxytest.Proxy {
 	t.Helper()
 	cfg.Seeds = c.Addrs()
+	if cfg.Dispatcher.RedirectTimeout == 0 {
+		cfg.Dispatcher.RedirectTimeout = proxytest.Patience
+	}
 	return proxytest.Start(t, cfg)
 }
 
@@ -39,6 +42,14 @@ var (
 	eventually  = proxytest.Eventually
 	within      = proxytest.Within
 )
+
+// takeOver waits until a replica serves the slot in the place of a node that was killed or stopped.
+func takeOver(t *testing.T, c *redistest.Cluster, slot uint16, old *redistest.Node) {
+	t.Helper()
+	if _, err := c.TakeOver(testContext(t), slot, old); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // redirects returns how often requests came back to the dispatcher for this reason, by its metrics.
 func redirects(t *testing.T, p *proxytest.Proxy, kind string) int {

@@ -17,7 +17,7 @@ import (
 // is, added up, what was heard.
 func TestPublishersAreToldWhoHears(t *testing.T) {
 	c := cluster.Get(t)
-	p := start(t, c, proxytest.Config{Dispatcher: dispatcher.Config{SplitTransactions: true}})
+	p := start(t, c, proxytest.Config{Dispatcher: dispatcher.Config{SplitTransactions: true, LullPatience: proxytest.Patience}})
 	admin := proxytest.Connect(t, p.Addr)
 	admin.Do("ACL", "SETUSER", "another", "on", ">secret", "+@all", "~*", "&*")
 	defer admin.Do("ACL", "DELUSER", "another")

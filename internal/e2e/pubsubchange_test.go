@@ -41,6 +41,9 @@ func surviveTheirNode(t *testing.T, down func(*redistest.Node), up func(*rediste
 		"smessage": subscribed(t, p.Addr, "SSUBSCRIBE", name),
 	}
 	down(victim)
+	if err := c.SetNodeTimeout(ctx, time.Second); err != nil { // until the cluster is whole again
+		t.Fatal(err)
+	}
 	heard := map[string]chan string{}
 	for kind, sub := range subs {
 		heard[kind] = make(chan string, 10000)

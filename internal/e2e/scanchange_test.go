@@ -31,7 +31,7 @@ func TestScanWhileTheClusterChanges(t *testing.T) {
 	}
 	setKeys(t, d, keys)
 	for _, n := range c.Primaries() { // what a replica does not have yet is lost with its primary
-		if got, err := n.Client().Do(ctx, "wait", 1, 10_000).Int(); err != nil || got != 1 {
+		if got, err := n.Client().Do(ctx, "wait", 1, proxytest.Patience.Milliseconds()).Int(); err != nil || got != 1 {
 			t.Fatalf("WAIT: %d, %v", got, err)
 		}
 	}
@@ -67,10 +67,7 @@ func TestScanWhileTheClusterChanges(t *testing.T) {
 	victim := c.OwnerOf(redistest.Slot("{big}"))
 	lowest := redistest.Slot("{big}")
 	victim.Kill()
-	eventually(t, "a replica has taken over", func() bool {
-		n := c.OwnerOf(lowest)
-		return n != nil && n != victim
-	})
+	takeOver(t, c, lowest, victim)
 	eventually(t, "scans went on", func() bool { return s.completed() > moved+1 })
 	if err := victim.Restart(ctx); err != nil {
 		t.Fatal(err)

@@ -179,10 +179,7 @@ func TestCachesStayRightOverFailover(t *testing.T) {
 	victim := c.Primaries()[0]
 	owned := shardOf(t, c, victim)
 	victim.Kill()
-	eventually(t, "a replica has taken over", func() bool {
-		n := c.OwnerOf(owned.first)
-		return n != nil && n != victim
-	})
+	takeOver(t, c, owned.first, victim)
 	passAll(all, 20)
 	agree(t, other, caches, readers, near, far)
 	if err := victim.Restart(ctx); err != nil {

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -118,7 +117,9 @@ func TestWatchLoopsCountExactly(t *testing.T) {
 	proxies := []*proxytest.Proxy{start(t, c, proxytest.Config{}), start(t, c, proxytest.Config{})}
 	proxytest.Connect(t, proxies[0].Addr).Do("DEL", "{loop}n")
 	for i := range clients {
-		client := redis.NewClient(&redis.Options{Addr: proxies[i%2].Addr, Protocol: 2 + i%3/2})
+		client := redis.NewClient(&redis.Options{
+			Addr: proxies[i%2].Addr, Protocol: 2 + i%3/2, DialTimeout: proxytest.Patience, ReadTimeout: proxytest.Patience,
+		})
 		t.Cleanup(func() { client.Close() })
 		running.Go(func() { errs[i] = proxytest.AddByWatch(ctx, client, "{loop}n", n) })
 	}
@@ -149,17 +150,14 @@ func TestPrimaryDiesWhileItWatches(t *testing.T) {
 	d := proxytest.Connect(t, p.Addr)
 	owner := c.OwnerOf(redistest.Slot("{dies}"))
 	d.Do("SET", "{dies}k", "v")
-	if err := owner.Client().Wait(ctx, 1, 5*time.Second).Err(); err != nil {
+	if err := owner.Client().Do(ctx, "wait", 1, proxytest.Patience.Milliseconds()).Err(); err != nil {
 		t.Fatal(err)
 	}
 	d.Do("WATCH", "{dies}k")
 	d.Do("MULTI")
 	d.Do("SET", "{dies}k", "unguarded")
 	owner.Kill()
-	eventually(t, "a replica has taken over", func() bool {
-		n := c.OwnerOf(redistest.Slot("{dies}"))
-		return n != nil && n != owner
-	})
+	takeOver(t, c, redistest.Slot("{dies}"), owner)
 	if v := d.Do("EXEC"); !v.Null {
 		t.Errorf("EXEC: %+v", v)
 	}

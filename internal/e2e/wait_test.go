@@ -18,7 +18,7 @@ func TestWaitTellsTheTruth(t *testing.T) {
 		key := t.Name()
 		replica := c.ReplicasOf(c.OwnerOf(redistest.Slot(key)))[0]
 		d.Do("SET", key, "v")
-		if v := d.Do("WAIT", "1", "10000"); v.Int != 1 {
+		if v := d.Do("WAIT", "1", "25000"); v.Int != 1 {
 			t.Errorf("%s: a replica that works: %+v", version, v)
 		}
 		if err := replica.Stop(); err != nil {
@@ -40,13 +40,13 @@ func TestWaitTellsTheTruth(t *testing.T) {
 		}
 		e := proxytest.Connect(t, p.Addr)
 		e.Do("SET", other, "v")
-		if v := e.Do("WAIT", "1", "10000"); v.Int != 1 {
+		if v := e.Do("WAIT", "1", "25000"); v.Int != 1 {
 			t.Errorf("%s: another shard: %+v", version, v)
 		}
 		if err := replica.Cont(); err != nil {
 			t.Fatal(err)
 		}
-		if v := d.Do("WAIT", "1", "30000"); v.Int != 1 {
+		if v := d.Do("WAIT", "1", "25000"); v.Int != 1 {
 			t.Errorf("%s: a replica that works again: %+v", version, v)
 		}
 	}
