@@ -22,9 +22,9 @@ const neverTooOld = time.Hour
 // test.
 func cachingPair(t *testing.T, at target) (cache *redis.LocalCache, caching, others *redis.Client, keys []string) {
 	cache = redis.NewLocalCache(redis.CacheConfig{MaxEntries: 1000, MaxStaleness: neverTooOld})
-	caching = redis.NewClient(&redis.Options{Addr: at.addr, Protocol: 3, ClientSideCache: cache, PoolSize: 4})
+	caching = redis.NewClient(&redis.Options{Addr: at.addr, Protocol: 3, ClientSideCache: cache, PoolSize: 4, DialTimeout: patience, ReadTimeout: patience})
 	t.Cleanup(func() { caching.Close() })
-	others = redis.NewClient(&redis.Options{Addr: at.addr})
+	others = redis.NewClient(&redis.Options{Addr: at.addr, DialTimeout: patience, ReadTimeout: patience})
 	t.Cleanup(func() { others.Close() })
 	from := prefix(t)
 	for i := range 50 {
@@ -101,7 +101,7 @@ func agree(t *testing.T, caching, others *redis.Client, keys []string) {
 		}
 		return false
 	}
-	for end := time.Now().Add(20 * time.Second); differ(); {
+	for end := time.Now().Add(patience); differ(); {
 		if time.Now().After(end) {
 			t.Fatal("the cache does not become right: " + wrong)
 		}

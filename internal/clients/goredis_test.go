@@ -58,8 +58,12 @@ func TestGoRedis(t *testing.T) {
 	p := start(t)
 	for _, protocol := range []int{0, 2} { // 0: what it says itself, which is 3
 		for mode, client := range map[string]redis.UniversalClient{
-			"standalone": redis.NewClient(&redis.Options{Addr: p.Addr, Protocol: protocol, ClientName: "go-redis-test"}),
-			"cluster":    redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{p.Addr}, Protocol: protocol, ClientName: "go-redis-test"}),
+			"standalone": redis.NewClient(&redis.Options{
+				Addr: p.Addr, Protocol: protocol, ClientName: "go-redis-test", DialTimeout: patience, ReadTimeout: patience,
+			}),
+			"cluster": redis.NewClusterClient(&redis.ClusterOptions{
+				Addrs: []string{p.Addr}, Protocol: protocol, ClientName: "go-redis-test", DialTimeout: patience, ReadTimeout: patience,
+			}),
 		} {
 			t.Run(fmt.Sprintf("%s,%d", mode, protocol), func(t *testing.T) {
 				defer func() { _ = client.Close() }()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"redis-cluster-proxy/dispatcher"
 	"redis-cluster-proxy/internal/proxytest"
 	"redis-cluster-proxy/internal/redistest"
 )
@@ -27,7 +28,9 @@ func TestGoRedisSession(t *testing.T) {
 				} {
 					t.Run(name, func(t *testing.T) {
 						prefix := prefix(t)
-						client := redis.NewClient(&redis.Options{Addr: at.addr, Protocol: protocol, ClientName: prefix, PoolSize: 20})
+						client := redis.NewClient(&redis.Options{
+							Addr: at.addr, Protocol: protocol, ClientName: prefix, PoolSize: 20, DialTimeout: patience, ReadTimeout: patience,
+						})
 						defer client.Close()
 						family(&goRedis{T: t, UniversalClient: client, prefix: prefix})
 					})
@@ -209,10 +212,10 @@ func (g *goRedis) groups() {
 // TestGoRedisFailover: subscribers and consumers whose node dies go on, and notice nothing.
 func TestGoRedisFailover(t *testing.T) {
 	t.Parallel()
-	c := redistest.StartCluster(t, redistest.NodeTimeout(time.Second))
-	p := proxytest.Start(t, proxytest.Config{Seeds: c.Addrs()})
+	c := redistest.StartCluster(t)
+	p := proxytest.Start(t, proxytest.Config{Seeds: c.Addrs(), Dispatcher: dispatcher.Config{RedirectTimeout: patience}})
 	ctx := testContext(t)
-	client := redis.NewClient(&redis.Options{Addr: p.Addr, ReadTimeout: -1, MaxRetries: -1})
+	client := redis.NewClient(&redis.Options{Addr: p.Addr, DialTimeout: patience, ReadTimeout: -1, MaxRetries: -1})
 	defer client.Close()
 	g := &goRedis{T: t, UniversalClient: client, prefix: prefix(t)}
 	channels := make([]string, 12)
@@ -234,6 +237,9 @@ func TestGoRedisFailover(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	owner.Kill()
+	if _, err := c.TakeOver(ctx, redistest.Slot("list"), owner); err != nil {
+		t.Fatal(err)
+	}
 	for i := range channels {
 		g.hears(ctx, channels[i], subscribers[i])
 	}

@@ -30,6 +30,10 @@ func TestMain(m *testing.M) {
 
 var testContext = proxytest.Context
 
+// patience is the library's for the connections of its client and for replies: what it gives up it sends again, and that is done
+// twice.
+const patience = 2 * proxytest.Patience
+
 // start runs a proxy in front of the cluster.
 func start(t *testing.T) *proxytest.Proxy {
 	t.Helper()

@@ -25,7 +25,7 @@ static int port;
 static redisContext *dial(void) {
 	redisContext *c = redisConnect(host, port);
 	CHECK(c && !c->err);
-	CHECK(redisSetTimeout(c, (struct timeval){30, 0}) == REDIS_OK);
+	CHECK(redisSetTimeout(c, (struct timeval){60, 0}) == REDIS_OK);
 	return c;
 }
 

@@ -30,9 +30,9 @@ const sameSet = (got, want) => assert.deepEqual(new Set(got), new Set(want));
 
 // eventually waits until the condition, which may be a promise's, is true.
 async function eventually(what, condition) {
-  const deadline = Date.now() + 30e3;
+  const deadline = Date.now() + 60e3;
   while (!await condition()) {
-    assert.ok(Date.now() < deadline, `not within 30 s: ${what}`);
+    assert.ok(Date.now() < deadline, `not within 60 s: ${what}`);
     await new Promise((resolve) => { setTimeout(resolve, 5); });
   }
 }

@@ -6,7 +6,7 @@ const { createClient, createCluster, defineScript, RESP_TYPES } = require('redis
 const { options, prefix, key, pair, range, sameSet, run } = require('./families.js');
 
 const { host, port, cluster, protocol } = options;
-const socket = { host, port };
+const socket = { host, port, connectTimeout: 60e3 };
 const body = `-- ${prefix}\nreturn {KEYS[1], ARGV[1], redis.call('INCR', KEYS[1])}`;
 const scripts = {
   counted: defineScript({

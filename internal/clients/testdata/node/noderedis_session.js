@@ -11,7 +11,7 @@ const opened = [];
 
 // connect returns a client of its own.
 const connect = async (settings) => {
-  const r = createClient({ socket: { host, port }, RESP: protocol, ...settings });
+  const r = createClient({ socket: { host, port, connectTimeout: 60e3 }, RESP: protocol, ...settings });
   r.on('error', (err) => { if (!settings?.mayBeLost) throw err; });
   opened.push(r);
   await r.connect();
@@ -145,7 +145,7 @@ const families = {
 
   // The library subscribes again by itself when its connection is lost.
   async reconnected() {
-    const s = await connect({ mayBeLost: true, socket: { host, port, reconnectStrategy: () => 10 } });
+    const s = await connect({ mayBeLost: true, socket: { host, port, connectTimeout: 60e3, reconnectStrategy: () => 10 } });
     const id = await s.clientId();
     const got = [];
     await s.subscribe(key('again'), (message) => got.push(message));

@@ -5,7 +5,7 @@ const assert = require('node:assert/strict');
 const { createClient, BasicClientSideCache } = require('redis');
 const { options, key, range, run, eventually } = require('./families.js');
 
-const socket = { host: options.host, port: options.port };
+const socket = { host: options.host, port: options.port, connectTimeout: 60e3 };
 const cache = new BasicClientSideCache({ ttl: 0, maxEntries: 0 }); // nothing grows too old by itself
 const caching = createClient({ socket, RESP: 3, clientSideCache: cache });
 const other = createClient({ socket });

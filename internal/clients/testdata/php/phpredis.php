@@ -13,7 +13,7 @@ define('PORT', (int) substr($addr, $colon + 1));
 function connect(): Redis
 {
     $r = new Redis();
-    $r->connect(HOST, PORT, 10);
+    $r->connect(HOST, PORT, 60);
     return $r;
 }
 
@@ -43,7 +43,7 @@ function aside(callable $f): int
 // waits until the key has that many elements.
 function lengthReaches(Redis $r, string $key, int $n): void
 {
-    for ($deadline = microtime(true) + 30; $r->lLen($key) < $n; usleep(5000)) {
+    for ($deadline = microtime(true) + 60; $r->lLen($key) < $n; usleep(5000)) {
         same(microtime(true) < $deadline, true);
     }
 }
@@ -168,7 +168,7 @@ $families = [
                 $note->rPush($heard, "$pattern $channel $message");
             });
         });
-        for ($deadline = microtime(true) + 30; $r->pubsub('numsub', [key_('two')])[key_('two')] < 1; usleep(5000)) {
+        for ($deadline = microtime(true) + 60; $r->pubsub('numsub', [key_('two')])[key_('two')] < 1; usleep(5000)) {
             same(microtime(true) < $deadline, true);
         }
         $want = [];
@@ -178,7 +178,7 @@ $families = [
         }
         lengthReaches($r, $heard, 50);
         same($r->lRange($heard, 0, -1), $want);
-        for (; $r->publish(key_('by pattern'), 'hello') < 1; usleep(5000)) {
+        for ($deadline = microtime(true) + 60; $r->publish(key_('by pattern'), 'hello') < 1; usleep(5000)) {
             same(microtime(true) < $deadline, true);
         }
         lengthReaches($r, $heard, 51);

@@ -25,7 +25,12 @@ def worker(name, *options):
 def got(result):
     """What the task returned. Celery's own get waits for a message, which under load may come before its subscription."""
     eventually("it is ready", result.ready)
-    return result.get(timeout=30)
+    return result.get(timeout=60)
+
+
+def asked(workers):
+    """What asks that many workers, and waits until they have answered."""
+    return app.control.inspect(timeout=60, limit=workers)
 
 
 class Families:
@@ -46,7 +51,7 @@ class Families:
         results[0].forget()
         same(count.AsyncResult(results[0].id).state, "PENDING")
         states = []
-        same(progress.delay().get(timeout=30, on_message=lambda m: states.append(m["status"])), "all the way")
+        same(progress.delay().get(timeout=60, on_message=lambda m: states.append(m["status"])), "all the way")
         assert "HALFWAY" in states, states  # told by Pub/Sub
 
     def composed(self):
@@ -59,34 +64,39 @@ class Families:
     def controlled(self):
         """The workers are asked and told by Pub/Sub, and answer through queues."""
         names = [f"w{i}@{arguments.port}" for i in range(2)]
-        inspect = app.control.inspect(timeout=5, limit=2)
-        same(inspect.ping(), {name: {"ok": "pong"} for name in names})
-        for queues in app.control.inspect(timeout=5, limit=2).active_queues().values():
+        # A worker that has only just begun hears nothing yet.
+        eventually("both are there", lambda: len(app.control.inspect(timeout=1, limit=2).ping() or {}) == 2)
+        same(asked(2).ping(), {name: {"ok": "pong"} for name in names})
+        for queues in asked(2).active_queues().values():
             same({q["name"] for q in queues}, {default, counted})
         slept = sleep.delay(key("slept"))
         eventually("it sleeps", lambda: store.llen(key("slept")) == 1)
-        active = app.control.inspect(timeout=5, limit=2).active()
+        active = asked(2).active()
         same([task["id"] for tasks in active.values() for task in tasks], [slept.id])
         slept.revoke(terminate=True)
         raises(Exception, "terminated", got, slept)
         same(slept.state, "REVOKED")
-        revoked = double.apply_async((1,), countdown=1)
-        revoked.revoke()
+        for countdown in (1, 5, 25):
+            begun = time.monotonic()
+            revoked = double.apply_async((1,), countdown=countdown)
+            app.control.revoke(revoked.id, reply=True, timeout=60, limit=2)
+            if time.monotonic() - begun < countdown:  # they were told before its time
+                break
         raises(Exception, "revoked", got, revoked)
         app.control.broadcast("shutdown", destination=names[1:])
-        same(self._workers[1].wait(timeout=30), 0)
-        same(app.control.inspect(timeout=5, limit=1).ping(), {names[0]: {"ok": "pong"}})
+        same(self._workers[1].wait(timeout=60), 0)
+        same(asked(1).ping(), {names[0]: {"ok": "pong"}})
 
     def waited(self):
         """Tasks wait in their queues while there is no worker."""
         self._workers[0].terminate()
-        same(self._workers[0].wait(timeout=30), 0)
+        same(self._workers[0].wait(timeout=60), 0)
         results = [count.delay(key("after"), i) for i in range(20)]
         last = worker("last", "--concurrency", "1", "--pool", "solo", "--queues", f"{default},{counted}")
         same([got(result) for result in results], list(range(20)))
         same(sorted(map(int, store.lrange(key("after"), 0, -1))), list(range(20)))  # each once
         last.terminate()
-        same(last.wait(timeout=30), 0)
+        same(last.wait(timeout=60), 0)
         same(app.control.purge(), 0)
 
 

@@ -54,7 +54,8 @@ def sleep(k):
 
 @app.task(bind=True)
 def progress(self):
-    time.sleep(0.3)  # the client has subscribed by then
+    channel = app.backend.get_key_for_task(self.request.id)
+    while store.pubsub_numsub(channel)[0][1] == 0:  # the client subscribes
+        time.sleep(0.01)
     self.update_state(state="HALFWAY", meta={"percent": 50})
-    time.sleep(0.2)
     return "all the way"

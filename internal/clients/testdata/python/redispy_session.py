@@ -96,13 +96,18 @@ class Families:
 
         many(8, work)
         same(most[0], 1)
-        lock = r.lock(key("lock"), timeout=0.1)
+        lock = r.lock(key("lock"), timeout=100)
         assert lock.acquire()
         same(r.lock(key("lock")).acquire(blocking=False), False)
-        same(lock.extend(60), True)
+        same(lock.extend(900), True)
+        assert 100 < r.ttl(key("lock")) <= 1000
         same(lock.reacquire(), True)
-        eventually("it is over", lambda: not lock.locked())
-        raises(LockError, "no longer owned", lock.release)
+        assert 0 < r.ttl(key("lock")) <= 100
+        lock.release()
+        brief = r.lock(key("lock"), timeout=0.1)
+        assert brief.acquire()
+        eventually("it is over", lambda: not brief.locked())
+        raises(LockError, "no longer owned", brief.release)
 
     def blocking(self):
         a, b = pair("list", "other")
@@ -182,19 +187,19 @@ class Families:
         names = [key(f"channel:{i}") for i in range(100)]
         p.subscribe(*names)
         p.psubscribe(key("pattern:*"))
-        told = [p.get_message(timeout=10) for _ in range(101)]
+        told = [p.get_message(timeout=60) for _ in range(101)]
         same([(m["type"], m["data"]) for m in told], [("subscribe", i) for i in range(1, 101)] + [("psubscribe", 101)])
         for i, name in enumerate(names):
             same(r.publish(name, f"message {i}"), 1)
         same(r.publish(key("pattern:x"), "by pattern"), 1)
-        got = [p.get_message(timeout=10) for _ in range(101)]
+        got = [p.get_message(timeout=60) for _ in range(101)]
         want = {(name, f"message {i}") for i, name in enumerate(names)} | {(key("pattern:x"), "by pattern")}
         same({(m["channel"], m["data"]) for m in got}, want)
         for i in range(500):  # those of one channel keep their order
             r.publish(names[7], i)
-        same([p.get_message(timeout=10)["data"] for _ in range(500)], [str(i) for i in range(500)])
+        same([p.get_message(timeout=60)["data"] for _ in range(500)], [str(i) for i in range(500)])
         p.ping()
-        same(p.get_message(timeout=10)["type"], "pong")
+        same(p.get_message(timeout=60)["type"], "pong")
         p.check_health()
         same(p.get_message(timeout=0.05), None)
         same(r.pubsub_numsub(names[1], key("nobody")), [(names[1], 1), (key("nobody"), 0)])
@@ -223,8 +228,8 @@ class Families:
         """The library subscribes again by itself when its connection is lost."""
         p = r.pubsub(ignore_subscribe_messages=True)
         p.subscribe(key("again"))
-        p.get_message(timeout=1)
-        me = [c["id"] for c in r.client_list(_type="pubsub") if c["addr"] == "%s:%d" % p.connection._sock.getsockname()]
+        mine = "%s:%d" % p.connection._sock.getsockname()
+        me = eventually("it has subscribed", lambda: [c["id"] for c in r.client_list(_type="pubsub") if c["addr"] == mine])
         same(len(me), 1)
         same(r.client_kill_filter(_id=me[0]), 1)
         heard = []

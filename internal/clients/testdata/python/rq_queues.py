@@ -26,7 +26,7 @@ def worker(*options, queues=names):
 def burst(*options, **kwargs):
     """Runs a worker until the queues are empty."""
     w = worker("--burst", *options, **kwargs)
-    same(w.wait(timeout=60), 0)
+    same(w.wait(timeout=120), 0)
 
 
 class Families:
@@ -35,7 +35,7 @@ class Families:
         jobs += queues[0].enqueue_many([rq.Queue.prepare_data(rq_jobs.count, (key("done"), i)) for i in range(24, 30)])
         same([len(q) for q in queues], [12, 6, 6, 6])
         first, second = worker("--burst"), worker("--burst")
-        same((first.wait(timeout=60), second.wait(timeout=60)), (0, 0))
+        same((first.wait(timeout=120), second.wait(timeout=120)), (0, 0))
         same(sorted(map(int, r.lrange(key("done"), 0, -1))), list(range(30)))  # each once
         same([job.get_status(refresh=True) for job in jobs], ["finished"] * 30)
         same([job.result for job in jobs], [2 * i for i in range(30)])
@@ -87,7 +87,7 @@ class Families:
         eventually("it is killed", lambda: long.get_status() == "failed")
         for w in rq.Worker.all(queue=queues[3]):
             send_shutdown_command(r, w.name)
-        same([w.wait(timeout=30) for w in workers], [0, 0])
+        same([w.wait(timeout=60) for w in workers], [0, 0])
         same(rq.Worker.all(queue=queues[3]), [])
 
     def scheduled(self):
@@ -97,7 +97,7 @@ class Families:
         w = worker("--with-scheduler", queues=names[2:3])
         eventually("it is done", lambda: soon.get_status() == "finished")
         w.terminate()
-        same(w.wait(timeout=30), 0)
+        same(w.wait(timeout=60), 0)
 
 
 run(Families())

@@ -25,9 +25,9 @@ end
 
 # eventually waits until the block is true.
 def eventually(what)
-  deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 30
+  deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 60
   until yield
-    raise "not within 30 s: #{what}" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
+    raise "not within 60 s: #{what}" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
     sleep 0.005
   end
 end

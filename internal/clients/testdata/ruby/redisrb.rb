@@ -6,7 +6,7 @@ require "redis"
 Redis.silence_deprecations = true
 URL = "redis://#{ENV["REDIS_ADDR"]}"
 
-def connect = Redis.new(url: URL)
+def connect = Redis.new(url: URL, timeout: 60)
 def key(name) = ENV["KEY_PREFIX"] + name
 
 r = connect

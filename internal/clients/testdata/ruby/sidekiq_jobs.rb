@@ -5,11 +5,12 @@ require "sidekiq"
 Redis.silence_deprecations = true
 
 ADDR, PREFIX = ENV.fetch("REDIS_ADDR"), ENV.fetch("KEY_PREFIX")
-redis = {url: "redis://#{ADDR}"}
+redis = {url: "redis://#{ADDR}", network_timeout: 60, pool_timeout: 60}
 Sidekiq.configure_client { |config| config.redis = redis }
 Sidekiq.configure_server do |config|
   config.redis = redis
   config.options[:poll_interval_average] = 0.2 # for what is scheduled
+  config.on(:quiet) { $stopping = true }
 end
 
 # key is a key of this run.
@@ -39,11 +40,12 @@ class HopelessJob
   def perform = raise("no use")
 end
 
+# SlowJob, all but the first few, is slow until its process is to stop, or all may go on.
 class SlowJob
   include Sidekiq::Worker
 
   def perform(list, n)
-    sleep 0.1
+    sleep 0.05 until n < 5 || $stopping || Sidekiq.redis { |r| r.exists?(key("go on")) }
     Sidekiq.redis { |r| r.rpush(list, n) }
   end
 end

@@ -49,10 +49,9 @@ family "worked" do
 end
 
 family "scheduled" do
-  CountJob.set(queue: QUEUES[1]).perform_in(0.5, key("scheduled"), 1)
-  CountJob.set(queue: QUEUES[1]).perform_in(0.7, key("scheduled"), 2)
-  CountJob.set(queue: QUEUES[1]).perform_in(3600, key("scheduled"), 3)
+  3.times { |i| CountJob.set(queue: QUEUES[1]).perform_in(3600, key("scheduled"), i + 1) }
   same Sidekiq::ScheduledSet.new.size, 3
+  Sidekiq::ScheduledSet.new.each { |job| job.reschedule(Time.now + 0.5) if job.args[1] < 3 }
   eventually("both are done") { done(key("scheduled")) == [1, 2] }
   same Sidekiq::ScheduledSet.new.map(&:args), [[key("scheduled"), 3]]
   Sidekiq::ScheduledSet.new.first.reschedule(Time.now - 1)
@@ -78,6 +77,7 @@ family "stopped" do
   left = QUEUES.sum { |q| Sidekiq::Queue.new(q).size }
   raise "nothing is left" if left.zero?
   same done(key("slow")).size + left, 100
+  redis { |r| r.set(key("go on"), 1) }
   third = start("--concurrency", "10")
   eventually("all are done") { done(key("slow")).size >= 100 }
   same done(key("slow")), (0...100).to_a # each once
