@@ -234,6 +234,7 @@ func (r *TaskRunner) giveBack(left fifo, cause error) {
 func (r *TaskRunner) expire(limit int64) {
 	var late []*Task
 	var conn *netio.Conn
+	now := Now()
 	r.mu.Lock()
 	if r.state == stateUp && r.pending > 0 {
 		conn = r.queueLocked()
@@ -244,6 +245,7 @@ func (r *TaskRunner) expire(limit int64) {
 			break
 		}
 		if e.task != nil {
+			e.task.AtNode = now - e.sent
 			late = append(late, e.task)
 			e.task = nil
 		}

@@ -38,7 +38,8 @@ type Task struct {
 	Start int64
 	// Total and AtNode are set when the reply comes, if Total is at least what
 	// Pool.SetSlow said, in nanoseconds: the time since Start, and since the
-	// task was written to the node.
+	// task was written to the node. AtNode is set, too, when the wait for the reply is
+	// given up.
 	Total, AtNode int64
 
 	next *Task // in a TaskList

@@ -14,7 +14,7 @@ type Slow struct {
 	Row *command.Row
 	// Total is the time since the client's bytes arrived, and AtNode how much
 	// of it the node at Addr had the request: of several, the slowest. Addr is
-	// empty if no node answered.
+	// empty if none answered, nor was given up for its silence.
 	Total, AtNode time.Duration
 	Addr          string
 	// Parts is in how many parts the request was sent.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/internal/redistest"
 )
 
@@ -60,6 +61,26 @@ func TestSlowRequests(t *testing.T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.slow) > 0 {
+		t.Errorf("told %+v", s.slow)
+	}
+}
+
+// TestSlowRequestWithoutReply: the node that gave none in time is named.
+func TestSlowRequestWithoutReply(t *testing.T) {
+	nodes := redistest.StartFakeCluster(t)
+	r := newFakeRigOver(t, Config{}, backend.Config{RequestTimeout: time.Millisecond}, nodes)
+	s := r.newSession()
+	defer s.close()
+	r.pool.SetSlow(0)
+	silent := nodes.OwnerOf(slotOf)
+	silent.HoldReplies()
+	defer silent.ReleaseReplies()
+	if v := s.do(t, "GET", "key"); !strings.HasSuffix(v.Str, " in time") {
+		t.Errorf("%+v", v)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.slow) != 1 || s.slow[0].Addr != silent.Addr || s.slow[0].AtNode <= 0 || s.slow[0].AtNode > s.slow[0].Total {
 		t.Errorf("told %+v", s.slow)
 	}
 }
