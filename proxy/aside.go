@@ -133,8 +133,12 @@ const hangupInterval = 25 * time.Millisecond
 
 // hangupGrace is for how long a client that has shut down its side may wait for
 // a reply, or for more of it. It serves those that send their commands and then
-// only read.
-const hangupGrace = time.Second
+// only read. It is counted in looks, hangupLooks of them, since a process that has
+// stood still for so long has not read what there is for them.
+const (
+	hangupGrace = time.Second
+	hangupLooks = int(hangupGrace / hangupInterval)
+)
 
 // hangupWatch ends what is done for clients that are gone. The zero value is
 // ready. It has a goroutine, watchLoop, while there is something to watch for so
@@ -152,7 +156,7 @@ type watched struct {
 	cancel context.CancelFunc
 
 	// Owned by watchLoop.
-	goneAt  int64 // when it was noticed that the client has hung up, or takes bytes all the same, by backend.Now; 0: not yet
+	gone    int   // looks since it was noticed that the client has hung up, or takes bytes all the same; 0: not yet
 	written int64 // bytes that it had taken then
 }
 
@@ -204,16 +208,17 @@ func (h *hangupWatch) watchLoop() {
 func (h *hangupWatch) look() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	now := backend.Now()
 	for w := range h.watched {
 		switch {
 		case w.s.ended.Load():
 			w.cancel()
 		case !w.s.conn.HungUp():
-		case w.goneAt == 0, w.s.conn.Written() != w.written:
-			w.goneAt, w.written = now, w.s.conn.Written()
-		case now-w.goneAt > int64(hangupGrace):
+		case w.gone == 0, w.s.conn.Written() != w.written:
+			w.gone, w.written = 1, w.s.conn.Written()
+		case w.gone > hangupLooks:
 			w.cancel()
+		default:
+			w.gone++
 		}
 	}
 	h.looping = len(h.watched) > 0
