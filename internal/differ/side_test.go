@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long a reply may take: a script that is stuck must not hold up the others for long.
-const patience = 15 * time.Second
+const patience = 45 * time.Second
 
 // maxScans bounds the calls of one iteration.
 const maxScans = 100000
