@@ -145,15 +145,7 @@ func (p *Pipeline) advance(slot uint16, now bool) {
 			pt.notBefore = 0
 		}
 	}
-	lanes := p.advanceLocked(slot, nil)
-	dirty := p.commitLocked()
-	p.mu.Unlock()
-	for _, lane := range lanes {
-		lane.Flush()
-	}
-	if dirty {
-		p.sink.Flush()
-	}
+	p.unlockAndSend(p.advanceLocked(slot, nil))
 }
 
 // retryHeap orders by time.

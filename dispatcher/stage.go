@@ -35,7 +35,12 @@ func (p *Pipeline) Flush() {
 	p.touched = p.touched[:0]
 	p.mu.Lock()
 	p.seen = p.intake
-	lanes := p.unstageLocked()
+	p.unlockAndSend(p.unstageLocked())
+}
+
+// unlockAndSend unlocks mu and sends what was made under it: requests over
+// lanes, replies to the client.
+func (p *Pipeline) unlockAndSend(lanes []*backend.TaskRunner) {
 	dirty := p.commitLocked()
 	p.mu.Unlock()
 	for _, lane := range lanes {
