@@ -159,7 +159,7 @@ func (st *stay) isOver() bool {
 // proxy itself, so that an element that the node has given away at this very moment
 // still arrives; and if that cannot be, by cutting the connection.
 func (st *stay) callOff(d *Dispatcher) {
-	ctx, cancel := context.WithTimeout(context.Background(), leavePatience)
+	ctx, cancel := backend.WithPatience(context.Background(), leavePatience, backend.ErrTimeout)
 	defer cancel()
 	lane := st.lease.Node().Lane(backend.MakeProfile(d.cfg.Own), 0)
 	reply, err := st.unblock(leavePatience, nil, func(args ...[]byte) ([]byte, error) {
