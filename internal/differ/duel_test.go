@@ -39,6 +39,11 @@ func newDuel(t *testing.T) *duel {
 	for _, n := range c.Nodes() {
 		d.servers = append(d.servers, n.Server)
 	}
+	for _, s := range d.servers { // what a late machine takes long for is not slow
+		if err := s.Client().ConfigSet(t.Context(), "slowlog-log-slower-than", "600000000").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	d.table, d.kind = tableOf(t, d.servers[0]), kindOf(t, d.servers[0])
 	d.flusher = proxytest.Connect(t, d.proxy.Addr)
 	return d
