@@ -64,13 +64,22 @@ func (c *Client) Reset() error {
 	return c.nc.Close()
 }
 
+// sendAtOnce is how much is sent within the patience: a long pipeline, which a slow machine takes a minute for, has that much
+// more of it.
+const sendAtOnce = 64 << 10
+
 // Send sends bytes as they are.
 func (c *Client) Send(b []byte) error {
-	if err := c.nc.SetWriteDeadline(time.Now().Add(c.sendPatience)); err != nil {
-		return err
+	for {
+		some := b[:min(len(b), sendAtOnce)]
+		if err := c.nc.SetWriteDeadline(time.Now().Add(c.sendPatience)); err != nil {
+			return err
+		}
+		if _, err := c.nc.Write(some); err != nil || len(some) == len(b) {
+			return err
+		}
+		b = b[len(some):]
 	}
-	_, err := c.nc.Write(b)
-	return err
 }
 
 // SendCommand sends one command.
