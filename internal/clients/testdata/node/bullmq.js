@@ -6,7 +6,7 @@ const assert = require('node:assert/strict');
 const { Queue, Worker, QueueEvents, FlowProducer, UnrecoverableError } = require('bullmq');
 const { options, prefix, range, sameSet, run, eventually } = require('./families.js');
 
-const connection = { host: options.host, port: options.port };
+const connection = { host: options.host, port: options.port, connectTimeout: 60e3 };
 const settings = { connection, prefix: `{${prefix}bull}` };
 const opened = [];
 

@@ -6,9 +6,9 @@ const Redis = require('ioredis');
 const { options, prefix, key, pair, range, sameSet, run } = require('./families.js');
 
 const { host, port, cluster } = options;
-const settings = { connectionName: 'ioredis-test' };
+const settings = { connectionName: 'ioredis-test', connectTimeout: 60e3 };
 const r = cluster
-  ? new Redis.Cluster([{ host, port }], { redisOptions: settings })
+  ? new Redis.Cluster([{ host, port }], { redisOptions: settings, slotsRefreshTimeout: 60e3 })
   : new Redis({ host, port, ...settings });
 
 const families = {

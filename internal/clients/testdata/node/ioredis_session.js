@@ -10,8 +10,9 @@ const { host, port, cluster } = options;
 const opened = [];
 
 // connect returns a client of its own.
-const connect = (settings) => {
-  const r = cluster ? new Redis.Cluster([{ host, port }], { redisOptions: settings }) : new Redis({ host, port, ...settings });
+const connect = (more) => {
+  const settings = { connectTimeout: 60e3, ...more };
+  const r = cluster ? new Redis.Cluster([{ host, port }], { redisOptions: settings, slotsRefreshTimeout: 60e3 }) : new Redis({ host, port, ...settings });
   opened.push(r);
   return r;
 };
