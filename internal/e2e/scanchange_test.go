@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,11 @@ import (
 // back, and primaries die. No scan misses a key that was there all the time.
 func TestScanWhileTheClusterChanges(t *testing.T) {
 	c, ctx := breakable.Get(t), testContext(t)
+	// A real process leaves its poller half of the threads. Here are two processes' pollers, beside which each step of
+	// MoveSlot, two for each key, would wait for a thread.
+	threads := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(max(threads, 8))
+	t.Cleanup(func() { runtime.GOMAXPROCS(threads) })
 	cfg := proxytest.Config{ReloadInterval: 500 * time.Millisecond}
 	cfg.Dispatcher = dispatcher.Config{RedirectTimeout: proxytest.Patience}
 	one, two := start(t, c, cfg), start(t, c, cfg)
