@@ -22,6 +22,7 @@ type loop struct {
 	events [256]syscall.EpollEvent
 	ready  []*Conn // of events
 	work   []ask   // taken from asked
+	paused bool    // a Conn has paused in this round
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -159,8 +160,14 @@ func (l *loop) pollLoop() {
 			l.glance.close()
 			return
 		}
-		if looping.Load() >= l.procs { // other goroutines have no thread but the loops'
-			runtime.Gosched() // or they would run when the loop is preempted, every 10 ms
+		alone := looping.Load() >= l.procs // other goroutines have no thread but the loops'
+		if alone || l.paused {
+			// Those would run when the loop is preempted, every 10 ms; and what a Conn
+			// has paused for would wait for another thread to wake up and take it away.
+			runtime.Gosched()
+			l.paused = false
+		}
+		if alone {
 			l.glance.take()
 		}
 		l.handle(l.wait(!some))

@@ -160,7 +160,7 @@ func (c *Conn) act(a Action) bool {
 			c.resumed = false
 			return c.act(c.handler.Resumed())
 		}
-		c.state = statePaused
+		c.state, c.loop.paused = statePaused, true
 	case Stop:
 		c.state = stateReading
 		c.endReading(nil)
