@@ -39,15 +39,13 @@ func (s *shifts) note(old, rt *routes) {
 	}
 }
 
-// over returns when messages may be published in slot, by backend.Now; 0: at any time.
-func (s *shifts) over(slot uint16) int64 {
+// last returns when slot got another primary, or a message last landed elsewhere since,
+// by backend.Now; 0: never.
+func (s *shifts) last(slot uint16) int64 {
 	if s.latest.Load() == 0 || slot == noSlot { // the usual
 		return 0
 	}
-	if at := s.each[slot].Load(); at != 0 {
-		return at + int64(straggle)
-	}
-	return 0
+	return s.each[slot].Load()
 }
 
 // ordered reports whether a part is one message to a channel that is not sharded.
@@ -62,11 +60,12 @@ func (p *Pipeline) awaitShiftLocked(pt *part) bool {
 	if !pt.ordered() {
 		return false
 	}
-	over := p.d.shifts.over(pt.slot)
-	if over == 0 {
+	last := p.d.shifts.last(pt.slot)
+	if last == 0 {
 		return false
 	}
 	m, now := pt.message, backend.Now()
+	over := last + int64(p.d.cfg.Straggle)
 	if over <= now {
 		return false
 	}
