@@ -15,7 +15,6 @@ type Node struct {
 	pool *Pool
 
 	dropped  atomic.Bool
-	steps    atomic.Int32 // of dropDelay that have begun
 	failing  atomic.Bool  // the last connection attempt or connection failed
 	failedAt atomic.Int64 // when that was, by Now
 	silent   atomic.Bool  // it owes replies and says nothing
@@ -100,15 +99,6 @@ func (n *Node) eachRunner(f func(*TaskRunner)) {
 	for _, r := range runners {
 		f(r)
 	}
-}
-
-// leave is closeNow after dropDelay, unless it was called so often already.
-func (n *Node) leave() {
-	if n.steps.Add(1) > dropSteps {
-		n.closeNow()
-		return
-	}
-	time.AfterFunc(dropDelay/dropSteps, n.leave)
 }
 
 // closeNow closes all connections with all that they hold.

@@ -32,9 +32,8 @@ func TestPatience(t *testing.T) {
 // TestPatienceOutlastsAStandstill: however late a step ends, it is one.
 func TestPatienceOutlastsAStandstill(t *testing.T) {
 	ended := false
-	p := &patienceTimer{step: time.Hour, left: patienceSteps, cancel: func(error) { ended = true }}
-	p.timer = time.AfterFunc(time.Hour, p.pass)
-	defer p.timer.Stop()
+	p := AfterPatience(patienceSteps*time.Hour, func() { ended = true })
+	defer p.Stop()
 	for range patienceSteps - 1 {
 		p.pass()
 		if ended {

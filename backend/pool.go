@@ -201,12 +201,8 @@ func (p *Pool) present() []*Node {
 }
 
 // dropDelay is how long the lanes of a node that left have to answer what they
-// hold. A node that nobody names any more is mostly dead. It passes in dropSteps, so
-// that what came while the process stood still is read all the same.
-const (
-	dropDelay = time.Second
-	dropSteps = 4
-)
+// hold. A node that nobody names any more is mostly dead.
+const dropDelay = time.Second
 
 // Drop takes the node out of the pool. Its lanes answer what they hold and
 // close, after a second at the latest; Enqueue refuses from then on.
@@ -224,7 +220,7 @@ func (p *Pool) Drop(n *Node) {
 	p.mu.Unlock()
 	n.eachRunner(func(r *TaskRunner) { r.Close(true) })
 	n.streams.close()
-	n.leave()
+	AfterPatience(dropDelay, n.closeNow)
 }
 
 // Verify asks the node whether it accepts the profile and then the commands of

@@ -3,6 +3,8 @@ package dispatcher
 import (
 	"slices"
 	"time"
+
+	"redis-cluster-proxy/backend"
 )
 
 // Scope is which messages a name is about.
@@ -32,16 +34,11 @@ type Lull struct {
 	quiet  func() // nil: was called, or is not wanted
 	hushes []*hush
 	left   int // messages under way that it waits for
-	looks  int // that have found it waiting
 	ended  bool
 }
 
-// lullPatience is the LullPatience of a Config that has none. It passes in lullLooks,
-// so that what has come while the process stood still is taken first.
-const (
-	lullPatience = 250 * time.Millisecond
-	lullLooks    = 5
-)
+// lullPatience is the LullPatience of a Config that has none.
+const lullPatience = 250 * time.Millisecond
 
 // Lull begins a Lull. now is true if nothing is under way; else quiet, which may be
 // nil, is called when that is so, or takes too long, without locks. It must not be
@@ -57,22 +54,9 @@ func (d *Dispatcher) Lull(scope Scope, names []string, far bool, quiet func()) (
 		return l, true
 	}
 	if quiet != nil {
-		time.AfterFunc(ms.patience/lullLooks, l.look)
+		backend.AfterPatience(d.cfg.LullPatience, l.tell)
 	}
 	return l, false
-}
-
-// look has quiet called if it was waited for too long.
-func (l *Lull) look() {
-	l.of.mu.Lock()
-	l.looks++
-	waits := l.looks < lullLooks && l.quiet != nil
-	l.of.mu.Unlock()
-	if !waits {
-		l.tell()
-		return
-	}
-	time.AfterFunc(l.of.patience/lullLooks, l.look)
 }
 
 // beginLocked holds back what comes, and reports whether nothing is under way. If
@@ -163,8 +147,7 @@ type hush struct {
 	waiting []*message
 	next    []*Lull // that begin when those messages are under way
 	over    bool
-	limit   *time.Timer // of the waiting; nil: none does
-	looks   int         // that have found some waiting
+	limit   *backend.Patience // of the waiting; nil: none does
 }
 
 // keepLocked has m wait.
@@ -172,7 +155,7 @@ func (h *hush) keepLocked(m *message) {
 	m.behind = h
 	h.waiting = append(h.waiting, m)
 	if h.limit == nil {
-		h.limit = time.AfterFunc(h.of.patience/lullLooks, h.look)
+		h.limit = backend.AfterPatience(h.of.d.cfg.LullPatience, h.expire)
 	}
 }
 
@@ -184,15 +167,11 @@ func (h *hush) forgetLocked(m *message) {
 	}
 }
 
-// look ends the hush if messages have waited for too long.
-func (h *hush) look() {
+// expire ends the hush: messages have waited for too long.
+func (h *hush) expire() {
 	h.of.mu.Lock()
 	defer h.of.mu.Unlock()
-	switch h.looks++; {
-	case h.over:
-	case h.looks < lullLooks:
-		h.limit.Reset(h.of.patience / lullLooks)
-	default:
+	if !h.over {
 		h.overLocked()
 	}
 }

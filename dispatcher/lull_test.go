@@ -27,7 +27,7 @@ func TestLull(t *testing.T) {
 			redistest.Expect(c.publish...), redistest.Do(func() { close(next) }), redistest.Reply(":3\r\n"),
 		))
 		s := alone(t, node.Addr)
-		s.pipe.d.messages.patience = patience // the machine may be slow
+		s.pipe.d.cfg.LullPatience = patience // the machine may be slow
 		s.pipe.d.SetAudience(func(string, bool, []byte) int { return 0 },
 			func(pattern, channel []byte) bool { return pattern[0] == channel[0] })
 		if l, now := s.pipe.d.Lull(c.scope, []string{c.name}, false, func() { t.Error("quiet twice") }); !now {
@@ -78,7 +78,7 @@ func TestLullsLetMessagesThrough(t *testing.T) {
 		redistest.Expect("PUBLISH", "foo", "2"), redistest.Reply(":2\r\n"),
 	))
 	s := alone(t, node.Addr)
-	s.pipe.d.messages.patience = patience // the machine may be slow
+	s.pipe.d.cfg.LullPatience = patience // the machine may be slow
 	first, now := s.pipe.d.Lull(Channels, []string{"foo"}, false, nil)
 	if !now {
 		t.Error("something is under way")

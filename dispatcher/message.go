@@ -2,7 +2,6 @@ package dispatcher
 
 import (
 	"sync"
-	"time"
 
 	"redis-cluster-proxy/backend"
 	"redis-cluster-proxy/command"
@@ -72,8 +71,7 @@ func (m *message) recycle() {
 // messages is those under way, and the names for which there are to be none.
 type messages struct {
 	// Set at construction.
-	d        *Dispatcher
-	patience time.Duration // Config.LullPatience
+	d *Dispatcher
 
 	mu sync.Mutex
 	// Guarded by mu, which comes after the Pipelines' locks.
@@ -86,7 +84,7 @@ type messages struct {
 }
 
 func (ms *messages) init(d *Dispatcher) {
-	ms.d, ms.patience = d, d.cfg.LullPatience
+	ms.d = d
 	ms.underWay.prev, ms.underWay.next = &ms.underWay, &ms.underWay
 	for scope := range ms.hushed {
 		ms.hushed[scope] = make(map[string]*hush)

@@ -70,7 +70,7 @@ func (p *Pipeline) awaitShiftLocked(pt *part) bool {
 		return false
 	}
 	if m.patience == 0 {
-		m.patience = now + int64(p.d.messages.patience)
+		m.patience = now + int64(p.d.cfg.LullPatience)
 	}
 	if m.patience <= now {
 		return false
