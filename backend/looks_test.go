@@ -10,7 +10,7 @@ import (
 func TestLooksThatAreLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const every = 100 * time.Millisecond
-		l := newLooks(every)
+		l := newTicker(every)
 		defer l.Stop()
 		look := func(stood time.Duration, wait time.Duration, counts bool) {
 			t.Helper()

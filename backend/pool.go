@@ -105,9 +105,9 @@ func (p *Pool) Slow() int64 { return p.slow.Load() }
 func (p *Pool) Run(ctx context.Context) {
 	defer p.Close()
 	var due <-chan time.Time // nil: tasks have no deadline
-	var expiring *looks
+	var expiring *ticker
 	if p.cfg.RequestTimeout > 0 {
-		expiring = newLooks(max(time.Millisecond, p.cfg.RequestTimeout/8))
+		expiring = newTicker(max(time.Millisecond, p.cfg.RequestTimeout/8))
 		defer expiring.Stop()
 		due = expiring.C
 	}
@@ -118,13 +118,13 @@ func (p *Pool) Run(ctx context.Context) {
 		resting = tick.C
 	}
 	var beat <-chan time.Time // nil: private lanes are not felt for
-	var feeling *looks
+	var feeling *ticker
 	if p.cfg.Pulse > 0 {
-		feeling = newLooks(p.cfg.Pulse)
+		feeling = newTicker(p.cfg.Pulse)
 		defer feeling.Stop()
 		beat = feeling.C
 	}
-	listening := newLooks(listenEvery)
+	listening := newTicker(listenEvery)
 	defer listening.Stop()
 	for {
 		select {

@@ -23,7 +23,7 @@ func (s *Server) watchIdle() {
 		s.idleTimer.Stop()
 		s.idleTimer = nil
 	case watch && s.idleTimer == nil:
-		s.idleLook, s.idleExcused = backend.Now(), false
+		s.idleLooks = backend.NewLooks(idleInterval)
 		s.idleTimer = time.AfterFunc(idleInterval, s.closeIdle)
 	}
 }
@@ -46,16 +46,11 @@ func (s *Server) closeIdle() {
 	}
 }
 
-// idleLookCounts reports whether a look for idle clients counts. One that comes much
-// too late, for the process has stood still, does not: what they have asked meanwhile
-// was not read. The next one does.
+// idleLookCounts reports whether the look for idle clients that is made now counts.
 func (s *Server) idleLookCounts() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := backend.Now()
-	s.idleExcused = !s.idleExcused && now-s.idleLook > 2*int64(idleInterval)
-	s.idleLook = now
-	return !s.idleExcused
+	return s.idleLooks.Counts()
 }
 
 // idleFor returns for how long the client has asked nothing and waited for

@@ -98,11 +98,9 @@ type Server struct {
 	full      bool   // clients are refused; see noteFullLocked
 	goneIn    uint64 // bytes of the sessions that have ended
 	goneOut   uint64
-	ungate    *time.Timer // ends the pause
-	idleTimer *time.Timer // see watchIdle; nil: there is no limit
-	idleLook  int64       // when it was last looked for them, by backend.Now
-
-	idleExcused bool // that look did not count
+	ungate    *time.Timer   // ends the pause
+	idleTimer *time.Timer   // see watchIdle; nil: there is no limit
+	idleLooks backend.Looks // for who is idle
 
 	ending  sync.WaitGroup // sessions and what runs beside them
 	hangups hangupWatch
