@@ -4,7 +4,6 @@ import (
 	"os"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -64,9 +63,7 @@ func (g *glance) park(fd uintptr) bool {
 		return true
 	}
 	g.parked = true
-	one := uint64(1)
-	_, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(&one)), 8)
-	return errno != 0
+	return raise(fd) != 0
 }
 
 func (g *glance) close() { _ = g.file.Close() }

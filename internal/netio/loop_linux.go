@@ -70,12 +70,17 @@ func newLoop() (*loop, error) {
 	}
 	ev := syscall.EpollEvent{Events: syscall.EPOLLIN}
 	if err := syscall.EpollCtl(epoll, syscall.EPOLL_CTL_ADD, wake, &ev); err != nil {
-		_ = unix.Close(epoll)
-		_ = unix.Close(wake)
-		l.glance.close()
+		l.release()
 		return nil, os.NewSyscallError("epoll_ctl", err)
 	}
 	return l, nil
+}
+
+// release closes the loop's own descriptors.
+func (l *loop) release() {
+	_ = unix.Close(l.epoll)
+	_ = unix.Close(l.wakeFD)
+	l.glance.close()
 }
 
 // add gives c a key, by which events name it, and has the kernel report what
@@ -128,9 +133,13 @@ func (l *loop) ask(c *Conn, what asks) {
 	}
 }
 
-func (l *loop) wake() {
+func (l *loop) wake() { _ = raise(uintptr(l.wakeFD)) }
+
+// raise makes an eventfd readable, once more. It does not block.
+func raise(fd uintptr) syscall.Errno {
 	one := uint64(1)
-	_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, uintptr(l.wakeFD), uintptr(unsafe.Pointer(&one)), 8)
+	_, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(&one)), 8)
+	return errno
 }
 
 func (l *loop) close() {
@@ -155,9 +164,7 @@ func (l *loop) pollLoop() {
 			}
 		}
 		if ending && !some {
-			_ = unix.Close(l.epoll)
-			_ = unix.Close(l.wakeFD)
-			l.glance.close()
+			l.release()
 			return
 		}
 		alone := looping.Load() >= l.procs // other goroutines have no thread but the loops'
