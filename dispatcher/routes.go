@@ -109,9 +109,11 @@ func (d *Dispatcher) reroute(t *slots.Table) {
 			m.node.Reset()
 		}
 	}
-	d.shifts.note(d.routes.Load(), rt)
-	old := d.routes.Swap(rt)
-	d.shifts.note(old, rt)
+	old := d.routes.Load() // which nobody else stores
+	moved := shifted(old, rt)
+	d.shifts.note(moved)
+	d.routes.Store(rt)
+	d.shifts.note(moved)
 	d.dropUnnamed(healthy)
 	d.retries.hurry()
 	d.functions.rerouted(old, rt)

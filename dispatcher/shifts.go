@@ -23,20 +23,27 @@ type shifts struct {
 // shiftFor is for how long after a shift it is looked at where messages land.
 const shiftFor = time.Minute
 
-// note notes which slots have another primary in rt than in old. It is called before
-// rt counts, and again when it does: what lands in between has landed before that.
-func (s *shifts) note(old, rt *routes) {
-	now := backend.Now()
-	shifted := false
+// shifted returns the slots that have another primary in rt than in old.
+func shifted(old, rt *routes) (list []uint16) {
 	for slot := range uint16(slots.NumSlots) {
 		if was := primaryOf(old.shard(slot)); was != nil && was != primaryOf(rt.shard(slot)) {
-			s.each[slot].Store(now)
-			shifted = true
+			list = append(list, slot)
 		}
 	}
-	if shifted {
-		s.latest.Store(now)
+	return list
+}
+
+// note notes that slots get another primary. It is called before that counts, and
+// again when it does: what lands in between has landed before that.
+func (s *shifts) note(shifted []uint16) {
+	if len(shifted) == 0 {
+		return
 	}
+	now := backend.Now()
+	for _, slot := range shifted {
+		s.each[slot].Store(now)
+	}
+	s.latest.Store(now)
 }
 
 // last returns when slot got another primary, or a message last landed elsewhere since,
