@@ -11,7 +11,7 @@ import (
 // alone answers a command that concerns several nodes with what f returns. It
 // begins when all before it is answered, and nothing after it begins before its
 // answer. f runs beside the session and may block; arguments of the command that it
-// uses must have been copied (see cloneArgs). ctx ends when the client hangs up
+// uses must have been copied (see resp.CloneArgs). ctx ends when the client hangs up
 // or the server ends.
 func (s *session) alone(row *command.Row, f func(ctx context.Context, e *dispatcher.Errand) []byte) verdict {
 	return s.aloneAtLength(row, func(ctx context.Context, e *dispatcher.Errand) dispatcher.Reply {
