@@ -5,6 +5,7 @@ BINARY    := bin/redis-cluster-proxy
 GOLANGCI  ?= go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # One package at a time: many of them start real clusters, whose timeouts want a core to themselves.
 TESTFLAGS ?= -race -p 1 -timeout 10m
+GOTEST    ?= go test
 # How often each target runs. A time (1m) does, too, but go test now and then calls its very end a failure: "context
 # deadline exceeded" (golang.org/issue/75804).
 FUZZTIME  ?= 20000x
@@ -23,9 +24,9 @@ help: ## list what there is
 
 test: certificates redis compiler clients ## run all tests under the race detector (TESTFLAGS), installing what they need
 	go build -race ./...
-	go test $(TESTFLAGS) ./...
-	go test $(TESTFLAGS) -tags poller ./proxy ./internal/e2e
-	go test -run Alloc ./... # which are exact without the race detector only
+	$(GOTEST) $(TESTFLAGS) ./...
+	$(GOTEST) $(TESTFLAGS) -tags poller ./proxy ./internal/e2e
+	$(GOTEST) -run Alloc ./... # which are exact without the race detector only
 
 lint: ## gofmt, go vet and golangci-lint (GOLANGCI)
 	@files=$$(gofmt -l .) && if [ -n "$$files" ]; then echo "not formatted by gofmt:"; echo "$$files"; exit 1; fi
