@@ -119,10 +119,12 @@ func TestLeaseThatIsNotClean(t *testing.T) {
 		"interrupted": func(t *testing.T, l *Lease) {
 			wantDo(t, l, "+OK\r\n", "+OK\r\n")
 			ctx, cancel := context.WithCancel(t.Context())
-			go cancel()
+			told := make(chan error, 1)
 			// Half a reply: it will never be whole.
-			_, err := l.Do(ctx, []byte("$10\r\nhalf"))
-			if !errors.Is(err, context.Canceled) {
+			go func() { told <- errOf(l.Do(ctx, []byte("$10\r\nhalf"))) }()
+			eventually(t, "the command to be under way", func() bool { return l.node.InFlight() == 1 })
+			cancel()
+			if err := receive(t, "the end of the interrupted command", told); !errors.Is(err, context.Canceled) {
 				t.Errorf("%v", err)
 			}
 			wantLostDo(t.Context(), t, l, false, ErrClosed)
