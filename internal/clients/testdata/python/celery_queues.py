@@ -50,8 +50,9 @@ class Families:
         assert time.monotonic() - later >= 0.5
         results[0].forget()
         same(count.AsyncResult(results[0].id).state, "PENDING")
-        states = []
-        same(progress.delay().get(timeout=60, on_message=lambda m: states.append(m["status"])), "all the way")
+        states, listens = [], key("listens")
+        result = progress.delay(listens)
+        same(result.get(timeout=60, on_message=lambda m: states.append(m["status"]), on_interval=lambda: store.set(listens, 1)), "all the way")
         assert "HALFWAY" in states, states  # told by Pub/Sub
 
     def composed(self):
@@ -71,8 +72,11 @@ class Families:
             same({q["name"] for q in queues}, {default, counted})
         slept = sleep.delay(key("slept"))
         eventually("it sleeps", lambda: store.llen(key("slept")) == 1)
-        active = asked(2).active()
-        same([task["id"] for tasks in active.values() for task in tasks], [slept.id])
+
+        def active():
+            return [task["id"] for tasks in asked(2).active().values() for task in tasks]
+
+        eventually("a worker has heard from its own process that it sleeps", lambda: active() == [slept.id])
         slept.revoke(terminate=True)
         raises(Exception, "terminated", got, slept)
         same(slept.state, "REVOKED")

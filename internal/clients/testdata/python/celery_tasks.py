@@ -53,9 +53,9 @@ def sleep(k):
 
 
 @app.task(bind=True)
-def progress(self):
+def progress(self, listens):
     channel = app.backend.get_key_for_task(self.request.id)
-    while store.pubsub_numsub(channel)[0][1] == 0:  # the client subscribes
+    while not store.exists(listens) or store.pubsub_numsub(channel)[0][1] == 0:  # the client hears what comes from now on
         time.sleep(0.01)
     self.update_state(state="HALFWAY", meta={"percent": 50})
     return "all the way"
