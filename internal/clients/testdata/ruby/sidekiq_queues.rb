@@ -20,8 +20,9 @@ def stop(*pids)
   pids.map { |pid| Process.wait2(pid)[1].exitstatus }
 end
 
-# processes is how many work on these queues.
-def processes = Sidekiq::ProcessSet.new.count { |process| process["queues"].include?(QUEUES[0]) }
+# processes is how many work on these queues. One that has signed off may still be listed as stopping, for a minute: its
+# heartbeat goes on until it is gone.
+def processes = Sidekiq::ProcessSet.new.count { |process| process["queues"].include?(QUEUES[0]) && !process.stopping? }
 
 def done(list) = redis { |r| r.lrange(list, 0, -1) }.map(&:to_i).sort
 
