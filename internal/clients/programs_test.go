@@ -10,7 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"redis-cluster-proxy/internal/proxytest"
 )
 
 // families are what a program for a library's commands asserts, by the lines it prints.
@@ -28,7 +29,7 @@ func runProgram(t *testing.T, families []string, program ...string) {
 	// Its children are in its group, and end with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = proxytest.Patience // for the last of its output: what had not been read by then would be an error
 	err := cmd.Run()
 	if cmd.Process != nil {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what is left of them
@@ -53,14 +54,12 @@ func runNode(t *testing.T, at target, families []string, program, mode string, p
 	runProgram(t, families, "node", "testdata/node/"+program, mode, at.addr, fmt.Sprint(protocol), prefix(t), at.name())
 }
 
-// perMode runs f as both does, and for clients for clusters, which a plain server does not serve, with a proxy only.
+// perMode runs f as both does, and before that for clients for clusters, which a plain server does not serve, with a proxy
+// only. Not at once: some programs forget all scripts of the cluster.
 func perMode(t *testing.T, f func(t *testing.T, at target, mode string)) {
+	t.Run("cluster", func(t *testing.T) { f(t, viaProxy(t, false), "cluster") })
 	t.Run("standalone", func(t *testing.T) {
 		both(t, false, func(t *testing.T, at target) { f(t, at, "standalone") })
-	})
-	t.Run("cluster", func(t *testing.T) {
-		t.Parallel()
-		f(t, viaProxy(t, false), "cluster")
 	})
 }
 
