@@ -63,6 +63,19 @@ func TestErrorRepliesEndTheRun(t *testing.T) {
 	}
 }
 
+// TestTurnWithoutTime publishes all the same, or there would be no figures.
+func TestTurnWithoutTime(t *testing.T) {
+	server := redistest.StartServer(t)
+	publisher, err := target{name: "x", addr: server.Addr}.dial(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer publisher.Close()
+	if n, err := publishFor(publisher, benchCase{pipeline: 3}, 0); err != nil || n != 3 {
+		t.Errorf("%d messages, %v, want 3", n, err)
+	}
+}
+
 func testContext(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)

@@ -136,12 +136,13 @@ func fanOut(ctx context.Context, t target, pids []int, c benchCase, opts *option
 	}, nil
 }
 
-// publishFor publishes one batch after the other, at the case's rate if it has one.
+// publishFor publishes one batch after the other, at the case's rate if it has one, and one at least: this process may stand
+// still for as long as a turn takes.
 func publishFor(publisher net.Conn, c benchCase, d time.Duration) (published int, err error) {
 	replies := bufio.NewReader(publisher)
 	batch := []byte(strings.Repeat(publish, c.pipeline))
 	begin := time.Now()
-	for time.Since(begin) < d {
+	for published == 0 || time.Since(begin) < d {
 		if c.rate > 0 {
 			time.Sleep(time.Until(begin.Add(time.Duration(published) * time.Second / time.Duration(c.rate))))
 		}
