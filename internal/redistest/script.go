@@ -140,19 +140,24 @@ func (n *ScriptNode) acceptLoop() {
 		n.wait.Add(1)
 		n.mu.Unlock()
 		c := &scriptConn{node: n, conn: conn}
+		if n.script.Aside == nil { // here, or two that come together could begin in the wrong order
+			c.claim()
+		}
 		go c.serve()
 	}
 }
 
-// claim returns the next conversation and its number.
-func (n *ScriptNode) claim() (steps []Step, number int, ok bool) {
+// claim gives c the next conversation, if there is one left.
+func (c *scriptConn) claim() {
+	n := c.node
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.begun == len(n.script.Conns) || n.closed {
-		return nil, 0, false
+		return
 	}
+	c.steps = n.script.Conns[n.begun]
 	n.begun++
-	return n.script.Conns[n.begun-1], n.begun, true
+	c.number = n.begun
 }
 
 // finish takes down how a conversation ended.
@@ -174,11 +179,13 @@ func (n *ScriptNode) complain(err error) {
 	n.errs = append(n.errs, err)
 }
 
-// scriptConn is one connection of a scripted node. Owned by serve.
+// scriptConn is one connection of a scripted node. Owned by serve, once that is running.
 type scriptConn struct {
-	node *ScriptNode
-	conn net.Conn
-	buf  []byte
+	node   *ScriptNode
+	conn   net.Conn
+	steps  []Step
+	number int // of the conversation; 0: it has none
+	buf    []byte
 }
 
 func (c *scriptConn) serve() {
@@ -188,12 +195,12 @@ func (c *scriptConn) serve() {
 		if _, err := c.peekCommand(time.Time{}); err != nil {
 			return // it came for answers aside only
 		}
+		c.claim()
 	}
-	steps, number, ok := c.node.claim()
-	if !ok {
+	if c.number == 0 {
 		return
 	}
-	for i, step := range steps {
+	for i, step := range c.steps {
 		err := step.run(c)
 		if errors.Is(err, errClosedByScript) {
 			c.forget()
@@ -202,13 +209,13 @@ func (c *scriptConn) serve() {
 		}
 		if err != nil {
 			c.forget()
-			c.node.finish(fmt.Errorf("connection %d, step %d (%s): %w", number, i+1, step.name, err))
+			c.node.finish(fmt.Errorf("connection %d, step %d (%s): %w", c.number, i+1, step.name, err))
 			return
 		}
 	}
 	c.node.finish(nil)
 	if args, err := c.peekCommand(time.Time{}); err == nil {
-		c.node.complain(fmt.Errorf("connection %d: after the last step came %q", number, args))
+		c.node.complain(fmt.Errorf("connection %d: after the last step came %q", c.number, args))
 	}
 }
 
