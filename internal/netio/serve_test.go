@@ -273,7 +273,7 @@ func TestQuietGivesBack(t *testing.T) {
 	}
 	_, err := client.Write([]byte("x"))
 	must(t, err)
-	for h.text() == "" {
+	for told := ""; told == ""; told = h.text() {
 		if receive(t, "Quiet", held) {
 			t.Error("a buffer is held while waiting")
 		}
