@@ -8,7 +8,7 @@ TESTFLAGS ?= -race -p 1 -timeout 10m
 GOTEST    ?= go test
 # How often each target runs. A time (1m) does, too, but go test now and then calls its very end a failure: "context
 # deadline exceeded" (golang.org/issue/75804).
-FUZZTIME  ?= 20000x
+FUZZTIME  ?= 10000x
 # The version is stamped above, and asking git fails in a tree that belongs to another user, as CI's often does.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 DISTRIBUTED := python3-rq python3-celery python3-redis ruby-sidekiq ruby-redis php-cli php-redis libhiredis-dev

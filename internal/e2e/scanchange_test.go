@@ -29,10 +29,10 @@ func TestScanWhileTheClusterChanges(t *testing.T) {
 	d := proxytest.Connect(t, one.Addr)
 	d.Do("FLUSHALL")
 	var keys []string
-	for i := range 4000 {
-		keys = append(keys, fmt.Sprintf("change:%d", i), fmt.Sprintf("{change%d}:%d", i%20, i))
+	for i := range 1000 {
+		keys = append(keys, fmt.Sprintf("change:%d", i), fmt.Sprintf("{change%d}:%d", i%10, i))
 	}
-	for i := range 3000 {
+	for i := range 1000 {
 		keys = append(keys, fmt.Sprintf("{big}:%d", i))
 	}
 	setKeys(t, d, keys)
@@ -48,7 +48,7 @@ func TestScanWhileTheClusterChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	homes := map[uint16]*redistest.Node{redistest.Slot("{big}"): nil}
-	for i := range 20 {
+	for i := range 10 {
 		homes[redistest.Slot(fmt.Sprintf("{change%d}", i))] = nil
 	}
 	primaries := append(c.Primaries(), added)
