@@ -34,6 +34,7 @@ type Blocked struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
+	begun  bool               // it was sent, or is about to be sent again
 	at     *stay              // nil: it is at no node
 	left   bool               // the client is gone
 	cancel context.CancelFunc // ends the wait for the next attempt; nil: nobody waits
@@ -77,7 +78,7 @@ func (b *Blocked) send() {
 	}
 	st := b.e.newStay(q, b.told)
 	b.mu.Lock()
-	b.at, b.cancel = st, nil
+	b.begun, b.at, b.cancel = true, st, nil
 	left := b.left
 	b.mu.Unlock()
 	var lead []*backend.Task
@@ -211,7 +212,7 @@ func (b *Blocked) rewrite() {
 func (b *Blocked) mayWait(cancel context.CancelFunc) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.cancel = cancel
+	b.begun, b.cancel = true, cancel
 	return !b.left
 }
 
@@ -231,8 +232,12 @@ func (b *Blocked) finish(reply Reply) {
 	b.done(reply)
 }
 
-// Waits implements Waiting.
-func (b *Blocked) Waits() bool { return true }
+// Waits implements Waiting. Before it has begun Unblock would find nothing to end.
+func (b *Blocked) Waits() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.begun
+}
 
 // Leave implements Waiting.
 func (b *Blocked) Leave() {

@@ -84,8 +84,9 @@ func (p *Pipeline) waitSlots() (slots []uint16) {
 // has written to are asked at once, and the least number of replicas counts.
 type replicaWait struct {
 	// Set at construction.
-	parts []*Blocked
-	done  func(Reply)
+	parts   []*Blocked
+	numbers int // in an answer
+	done    func(Reply)
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -96,7 +97,10 @@ type replicaWait struct {
 }
 
 func (p *Pipeline) newReplicaWait(row *command.Row, args [][]byte, done func(Reply)) (Waiting, string) {
-	w := &replicaWait{done: done}
+	w := &replicaWait{numbers: 1, done: done}
+	if row.Name == "waitaof" { // this server, replicas
+		w.numbers = 2
+	}
 	for _, slot := range p.waitSlots() {
 		b := newBlocked(p, row, slot, args, w.answer)
 		b.preface = &upToDate{write: p.d.waitsForWrites.Load()}
@@ -116,7 +120,9 @@ func (w *replicaWait) Begin() {
 }
 
 // Waits implements Waiting.
-func (w *replicaWait) Waits() bool { return true }
+func (w *replicaWait) Waits() bool {
+	return !slices.ContainsFunc(w.parts, func(b *Blocked) bool { return !b.Waits() })
+}
 
 // Leave implements Waiting.
 func (w *replicaWait) Leave() {
@@ -132,12 +138,23 @@ func (w *replicaWait) leaveParts() {
 	}
 }
 
-// Unblock implements Waiting.
+// Unblock implements Waiting. Once a part is ended all have to end, also one that
+// is about to go to a node only now, or the client would wait on.
 func (w *replicaWait) Unblock(ctx context.Context, by *Errand, reason ...[]byte) []byte {
 	answer := replyZero
+	var rest []*Blocked
 	for _, b := range w.parts {
-		if reply := b.Unblock(ctx, by, reason...); !bytes.Equal(reply, replyZero) {
+		reply := b.Unblock(ctx, by, reason...)
+		if !bytes.Equal(reply, replyOne) {
+			rest = append(rest, b)
+		}
+		if !bytes.Equal(reply, replyZero) && !bytes.Equal(answer, replyOne) {
 			answer = reply
+		}
+	}
+	if bytes.Equal(answer, replyOne) {
+		for _, b := range rest {
+			b.Leave()
 		}
 	}
 	return answer
@@ -177,7 +194,10 @@ func (w *replicaWait) noteLocked(reply Reply) bool {
 		return false
 	}
 	counts := []int64{v.Int}
-	if v.Kind == '*' { // WAITAOF: this server, replicas
+	switch {
+	case v.Null: // it ended between two nodes
+		counts = make([]int64, w.numbers)
+	case v.Kind == '*':
 		counts = counts[:0]
 		for _, e := range v.Elems {
 			counts = append(counts, e.Int)

@@ -100,11 +100,11 @@ func TestBlockedGoesOnElsewhere(t *testing.T) {
 	}
 }
 
-// alwaysLoading makes the nodes answer LOADING to BLPOP.
+// alwaysLoading makes the nodes answer LOADING to BLPOP and WAIT.
 func alwaysLoading(c *redistest.FakeCluster) {
 	for _, n := range c.Nodes() {
 		n.Intercept(func(req redistest.Request) redistest.Verdict {
-			if strings.EqualFold(req.Args[0], "blpop") {
+			if strings.EqualFold(req.Args[0], "blpop") || strings.EqualFold(req.Args[0], "wait") {
 				return redistest.Verdict{Error: redistest.ErrorLoading}
 			}
 			return redistest.Verdict{}
@@ -112,17 +112,19 @@ func alwaysLoading(c *redistest.FakeCluster) {
 	}
 }
 
-// TestBlockedRunsOutOfTimeBetweenNodes: the answer is nil, as if a node had said so.
+// TestBlockedRunsOutOfTimeBetweenNodes: the answer is nil, as if a node had said so, or no replica.
 func TestBlockedRunsOutOfTimeBetweenNodes(t *testing.T) {
 	c, p := startBeforeFake(t, proxytest.Config{})
 	alwaysLoading(c)
 	d := proxytest.Connect(t, p.Addr)
-	begin := time.Now()
-	if got := d.Ask("BLPOP k 0.3\r\n"); got != "*-1\r\n" {
-		t.Errorf("%q", got)
-	}
-	if took := time.Since(begin); took < 300*time.Millisecond {
-		t.Errorf("after %v", took)
+	for wait, want := range map[string]string{"BLPOP k 0.3": "*-1\r\n", "WAIT 1 300": ":0\r\n"} {
+		begin := time.Now()
+		if got := d.Ask(wait + "\r\n"); got != want {
+			t.Errorf("%s: %q", wait, got)
+		}
+		if took := time.Since(begin); took < 300*time.Millisecond {
+			t.Errorf("%s: after %v", wait, took)
+		}
 	}
 }
 
