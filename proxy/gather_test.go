@@ -86,7 +86,10 @@ func TestLatencyIsGathered(t *testing.T) {
 		"COPY {x}none {x}nil DB 0", "COPY none none", "MEMORY PURGE",
 	})
 	d.Do("CONFIG", "SET", "latency-monitor-threshold", "1")
-	defer d.Do("CONFIG", "SET", "latency-monitor-threshold", "0")
+	defer func() { // what was slow meanwhile is forgotten, too
+		d.Do("CONFIG", "SET", "latency-monitor-threshold", "0")
+		d.Do("LATENCY", "RESET")
+	}()
 	keys := []string{"{a}", "{b}", "{c}"} // three shards
 	owners := map[string]bool{}
 	for _, key := range keys {
