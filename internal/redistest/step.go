@@ -120,6 +120,11 @@ func Await(ch <-chan struct{}) Step {
 		case <-ch:
 			return nil
 		case <-c.node.done:
+		}
+		select {
+		case <-ch: // both: it was told before the node was closed
+			return nil
+		default:
 			return net.ErrClosed
 		}
 	}}
