@@ -11,7 +11,11 @@ import (
 func awaitHeld(t *testing.T, watch, d *proxytest.Dialog) {
 	t.Helper()
 	eventually(t, "a client is held", func() bool {
-		_, lines := clientLines(t, watch.Do("CLIENT", "LIST", "ADDR", d.NetConn().LocalAddr().String()))
+		list := watch.Do("CLIENT", "LIST", "ADDR", d.NetConn().LocalAddr().String())
+		if list.Str == "" { // the proxy has yet to accept the connection
+			return false
+		}
+		_, lines := clientLines(t, list)
 		return lines[0]["flags"] == "b" && lines[0]["cmd"] != "NULL"
 	})
 }

@@ -66,6 +66,7 @@ func TestSlowReaderIsClosedAtItsLimit(t *testing.T) {
 	if err := slow.NetConn().(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "the slow reader is accepted", func() bool { return p.Server.Clients() == 2 })
 	slow.Say(strings.Repeat("GET slow\r\n", 5000))
 	served := 0
 	eventually(t, "the slow reader is closed", func() bool {

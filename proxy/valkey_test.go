@@ -12,7 +12,9 @@ import (
 // startAsValkey runs a proxy that takes its cluster for one of Valkey 9.1.
 func startAsValkey(t *testing.T) *proxytest.Proxy {
 	t.Helper()
-	p := start(t, proxytest.Config{})
+	cfg := proxytest.Config{}
+	cfg.Proxy.SlowerThan = -1 // nothing is slow, however late the machine is
+	p := start(t, cfg)
 	p.Server.SetServerVersion("valkey 9.1.2")
 	p.Server.SetModules([]any{[]any{"name", "lua", "ver", int64(1), "path", "lua", "args", []any{}}})
 	p.Server.SetTable(p.Server.Table().Overlay([]command.Info{
