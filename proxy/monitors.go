@@ -15,12 +15,13 @@ import (
 type monitors struct {
 	// any says that somebody watches.
 	any atomic.Bool
+	// wake holds at most one token. Made before any is true for the first time.
+	wake chan struct{}
 
 	gathering sync.Mutex
 	// Guarded by gathering.
 	lines []byte // that the members have not been told
 	spare []byte // memory for lines
-	wake  chan struct{}
 
 	telling sync.Mutex // held to hand out lines; comes before gathering
 	// Guarded by telling.
@@ -44,17 +45,15 @@ func (m *monitors) join(s *session) {
 	m.telling.Lock()
 	defer m.telling.Unlock()
 	m.tellLocked()
+	if m.wake == nil {
+		m.wake = make(chan struct{}, 1)
+	}
 	m.any.Store(true)
 	if s.ended.Load() { // it has left; see leave
 		m.any.Store(len(m.members) > 0)
 		return
 	}
 	m.members = append(m.members, &monitor{s: s})
-	m.gathering.Lock()
-	if m.wake == nil {
-		m.wake = make(chan struct{}, 1)
-	}
-	m.gathering.Unlock()
 	if !m.looping {
 		m.looping = true
 		s.srv.ending.Add(1)
