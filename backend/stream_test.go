@@ -11,10 +11,11 @@ import (
 
 // audience hears a stream.
 type audience struct {
-	mu    sync.Mutex
-	heard []string
-	full  bool // it wants a pause
-	ended chan error
+	mu     sync.Mutex
+	heard  []string
+	behind bool // Caught was not called since
+	full   bool // it wants a pause
+	ended  chan error
 }
 
 func newAudience() *audience { return &audience{ended: make(chan error, 2)} }
@@ -22,21 +23,26 @@ func newAudience() *audience { return &audience{ended: make(chan error, 2)} }
 func (a *audience) Heard(reply []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.heard = append(a.heard, string(reply))
+	a.heard, a.behind = append(a.heard, string(reply)), true
 }
 
 func (a *audience) Caught() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.behind = false
 	return a.full
 }
 
 func (a *audience) Ended(err error) { a.ended <- err }
 
-func (a *audience) text() string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return strings.Join(a.heard, "|")
+// await waits until this was heard, and the stream knows whether to pause.
+func (a *audience) await(t *testing.T, what, text string) {
+	t.Helper()
+	eventually(t, what, func() bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return !a.behind && strings.Join(a.heard, "|") == text
+	})
 }
 
 func (a *audience) pause(full bool) {
@@ -63,22 +69,22 @@ func TestStream(t *testing.T) {
 		s := p.Node(e.addr).Stream(MakeProfile(Profile{}), a)
 		s.Send([]byte("+early\r\n")) // kept until there is a connection
 		s.Flush()
-		eventually(t, "the first to be heard", func() bool { return a.text() == "+early\r\n" })
+		a.await(t, "the first to be heard", "+early\r\n")
 		s.Send([]byte(">2\r\n+a\r\n+b\r\n-ERR x\r\n$1\r\nz"))
 		s.Flush()
 		s.Send([]byte("\r\n"))
 		s.Flush()
 		const all = "+early\r\n|>2\r\n+a\r\n+b\r\n|-ERR x\r\n|$1\r\nz\r\n"
-		eventually(t, "all to be heard", func() bool { return a.text() == all })
+		a.await(t, "all to be heard", all)
 		a.pause(true)
 		s.Send([]byte("+pausing\r\n"))
 		s.Flush()
-		eventually(t, "the pause to begin", func() bool { return a.text() == all+"|+pausing\r\n" })
+		a.await(t, "the pause to begin", all+"|+pausing\r\n")
 		s.Send([]byte("+paused\r\n"))
 		s.Flush()
 		a.pause(false)
 		s.Resume()
-		eventually(t, "the rest to be heard", func() bool { return a.text() == all+"|+pausing\r\n|+paused\r\n" })
+		a.await(t, "the rest to be heard", all+"|+pausing\r\n|+paused\r\n")
 		s.Close()
 		if err := receive(t, "the end", a.ended); !errors.Is(err, ErrClosed) {
 			t.Errorf("%s: ended by %v", driver, err)
@@ -105,7 +111,7 @@ func TestStreamEnds(t *testing.T) {
 			s = n.Stream(MakeProfile(Profile{}), a)
 			s.Send([]byte("+up\r\n"))
 			s.Flush()
-			eventually(t, "the connection", func() bool { return a.text() == "+up\r\n" })
+			a.await(t, "the connection", "+up\r\n")
 			if end != nil {
 				end(e, n)
 			} else {
