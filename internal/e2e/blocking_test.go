@@ -26,6 +26,16 @@ func blocked(d *proxytest.Dialog, numbers ...int) bool {
 	})
 }
 
+// awaitBlockedAt waits until n clients are blocked at a node, where '$' has got its meaning. The proxy calls them blocked as soon as it
+// sends what they say.
+func awaitBlockedAt(t *testing.T, node *redistest.Node, n int) {
+	t.Helper()
+	eventually(t, fmt.Sprint(n, " clients are blocked at ", node.Addr), func() bool {
+		info, err := node.Client().Info(t.Context(), "clients").Result()
+		return err == nil && strings.Contains(info, fmt.Sprintf("\nblocked_clients:%d\r\n", n))
+	})
+}
+
 // blockMany connects so many clients and has each say what say returns.
 func blockMany(t *testing.T, addr string, n int, say func(i int) []string) []*proxytest.Dialog {
 	t.Helper()
@@ -138,6 +148,7 @@ func TestBlockedWhileTheSlotMigrates(t *testing.T) {
 	lists := blockMany(t, p.Addr, n, func(int) []string { return []string{"BLPOP", list, "0"} })
 	streams := blockMany(t, p.Addr, n, func(int) []string { return []string{"XREAD", "BLOCK", "0", "STREAMS", stream, "$"} })
 	awaitBlocked(t, d, 2*n)
+	awaitBlockedAt(t, home, 2*n)
 	for _, to := range c.Primaries() {
 		if to == home {
 			continue
