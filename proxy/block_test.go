@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"redis-cluster-proxy/internal/proxytest"
+	"redis-cluster-proxy/internal/redistest"
 )
 
 // awaitBlocked waits until so many clients of the proxy are blocked, as another one is told.
@@ -15,6 +16,17 @@ func awaitBlocked(t *testing.T, other *proxytest.Dialog, n int) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("%d blocked clients", n), func() bool {
 		return strings.Contains(other.Do("INFO", "clients").Str, fmt.Sprintf("\nblocked_clients:%d\r\n", n))
+	})
+}
+
+// awaitBlockedAtOwner waits until one client is blocked at the node of the key, where '$' has got its meaning. The proxy calls it blocked
+// as soon as it sends what it says.
+func awaitBlockedAtOwner(t *testing.T, key string) {
+	t.Helper()
+	owner := cluster.Get(t).OwnerOf(redistest.Slot(key))
+	eventually(t, "a client is blocked at "+owner.Addr, func() bool {
+		info, err := owner.Client().Info(t.Context(), "clients").Result()
+		return err == nil && strings.Contains(info, "\nblocked_clients:1\r\n")
 	})
 }
 
@@ -51,6 +63,7 @@ func TestBlockingCommandsWait(t *testing.T) {
 		b.Do("DEL", k, k+"2")
 		a.Say(strings.ReplaceAll(c.wait, "KEY", k) + "\r\nECHO behind\r\n")
 		awaitBlocked(t, b, 1)
+		awaitBlockedAtOwner(t, k)
 		b.Do(strings.Fields(strings.ReplaceAll(c.push, "KEY", k))...)
 		want := strings.ReplaceAll(c.want, "KEY", k)
 		var got strings.Builder
