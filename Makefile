@@ -3,8 +3,9 @@
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 BINARY    := bin/redis-cluster-proxy
 GOLANGCI  ?= go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-# One package at a time: many of them start real clusters, whose timeouts want a core to themselves.
-TESTFLAGS ?= -race -p 1 -timeout 10m
+# Two packages at a time, on however many cores: they wait for their real clusters for much of the time, but a failover, say,
+# is late if a dozen of those share a machine.
+TESTFLAGS ?= -race -p 2 -timeout 10m
 GOTEST    ?= go test
 # How often each target runs. A time (1m) does, too, but go test now and then calls its very end a failure: "context
 # deadline exceeded" (golang.org/issue/75804).
